@@ -1,0 +1,11 @@
+//! The protocol core of a Cocaine node.
+#![cfg_attr(not(test), no_std)]
+#![forbid(unsafe_code)]
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::unreachable))]
+
+extern crate alloc;
+
+pub mod machine;
+pub mod session;
+pub mod time;
+pub mod wire;

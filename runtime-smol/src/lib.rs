@@ -1,0 +1,1 @@
+//! A Cocaine node on smol.

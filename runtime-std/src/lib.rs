@@ -1,0 +1,3 @@
+//! The blocking side of a node: everything every daemon needs that has no executor in it.
+
+pub mod host;
