@@ -5,7 +5,11 @@
 
 extern crate alloc;
 
+pub mod config;
+pub mod engine;
 pub mod machine;
+pub mod rng;
 pub mod session;
 pub mod time;
 pub mod wire;
+pub mod worker;

@@ -1,0 +1,1 @@
+//! When a failed worker is replaced.

@@ -1,0 +1,1 @@
+//! Where load goes and how many workers there should be: pure functions.
