@@ -2,8 +2,14 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::fmt;
 
 use bytes::Bytes;
+use thiserror::Error;
+
+use super::encode;
+use super::limits::MAX_DEPTH;
+use super::token::{Reader, Token, TokenError};
 
 /// A free-form value. The raw, str and bin families are one: [`Value::Raw`].
 #[derive(Clone, Debug, PartialEq)]
@@ -26,6 +32,252 @@ pub enum Value {
     Map(Vec<(Self, Self)>),
 }
 
+/// How many values one [`Value`] may be made of. A byte on the wire can become forty in memory; this bounds
+/// what a peer can make of that.
+pub const MAX_VALUES: usize = 1 << 20;
+
+/// Why bytes are not decoded to a [`Value`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum ValueError {
+    /// They are no msgpack of this protocol.
+    #[error(transparent)]
+    Encoding(#[from] TokenError),
+    /// More than [`MAX_DEPTH`] containers inside each other.
+    #[error("nested deeper than {MAX_DEPTH} containers")]
+    TooDeep,
+    /// More than [`MAX_VALUES`].
+    #[error("made of more than {MAX_VALUES} values")]
+    TooMany,
+}
+
+impl Value {
+    /// Decodes the value at the beginning of `bytes`; what follows it is returned too.
+    ///
+    /// # Errors
+    ///
+    /// No value, or one beyond [`MAX_DEPTH`] or [`MAX_VALUES`].
+    pub fn decode(bytes: &[u8]) -> Result<(Self, &[u8]), ValueError> {
+        let mut decoder = Decoder { reader: Reader::new(bytes), budget: MAX_VALUES - 1 };
+        let value = decoder.value(MAX_DEPTH)?;
+        Ok((value, decoder.reader.rest()))
+    }
+
+    /// Appends the value in the old raw family, integers in their smallest form.
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        match self {
+            Self::Nil => encode::nil(out),
+            Self::Bool(flag) => encode::boolean(out, *flag),
+            Self::Uint(number) => encode::uint(out, *number),
+            Self::Int(number) => encode::int(out, *number),
+            Self::Float(number) => encode::float(out, *number),
+            Self::Raw(bytes) => encode::raw(out, bytes),
+            Self::Array(items) => {
+                encode::array(out, items.len());
+                items.iter().for_each(|item| item.encode(out));
+            }
+            Self::Map(pairs) => {
+                encode::map(out, pairs.len());
+                for (key, value) in pairs {
+                    key.encode(out);
+                    value.encode(out);
+                }
+            }
+        }
+    }
+
+    /// The encoded value.
+    #[must_use]
+    pub fn to_vec(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        self.encode(&mut out);
+        out
+    }
+
+    /// A map of these pairs, in this order.
+    pub fn map<K: Into<Self>, V: Into<Self>>(pairs: impl IntoIterator<Item = (K, V)>) -> Self {
+        Self::Map(pairs.into_iter().map(|(key, value)| (key.into(), value.into())).collect())
+    }
+
+    /// A list of these items.
+    pub fn array<V: Into<Self>>(items: impl IntoIterator<Item = V>) -> Self {
+        Self::Array(items.into_iter().map(Into::into).collect())
+    }
+
+    /// In a map, the value of the first key that is this text.
+    #[must_use]
+    pub fn get(&self, key: &str) -> Option<&Self> {
+        self.as_map()?
+            .iter()
+            .find(|(name, _)| name.as_bytes().is_some_and(|name| name == key.as_bytes()))
+            .map(|(_, value)| value)
+    }
+
+    /// The text, if it is text in UTF-8.
+    #[must_use]
+    pub fn as_str(&self) -> Option<&str> {
+        core::str::from_utf8(self.as_bytes()?).ok()
+    }
+
+    /// The text or bytes.
+    #[must_use]
+    pub const fn as_bytes(&self) -> Option<&Bytes> {
+        if let Self::Raw(bytes) = self { Some(bytes) } else { None }
+    }
+
+    /// The integer, if it is one ≥ 0.
+    #[must_use]
+    pub const fn as_u64(&self) -> Option<u64> {
+        if let Self::Uint(number) = *self { Some(number) } else { None }
+    }
+
+    /// The integer, if `i64` can hold it.
+    #[must_use]
+    pub fn as_i64(&self) -> Option<i64> {
+        match *self {
+            Self::Uint(number) => i64::try_from(number).ok(),
+            Self::Int(number) => Some(number),
+            _ => None,
+        }
+    }
+
+    /// The number, an integer being one too.
+    #[must_use]
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "what a caller gets who sends a large integer for a float"
+    )]
+    pub const fn as_f64(&self) -> Option<f64> {
+        match *self {
+            Self::Float(number) => Some(number),
+            Self::Uint(number) => Some(number as f64),
+            Self::Int(number) => Some(number as f64),
+            _ => None,
+        }
+    }
+
+    /// True or false.
+    #[must_use]
+    pub const fn as_bool(&self) -> Option<bool> {
+        if let Self::Bool(flag) = *self { Some(flag) } else { None }
+    }
+
+    /// The list's items.
+    #[must_use]
+    pub fn as_array(&self) -> Option<&[Self]> {
+        if let Self::Array(items) = self { Some(items) } else { None }
+    }
+
+    /// The map's pairs.
+    #[must_use]
+    pub fn as_map(&self) -> Option<&[(Self, Self)]> {
+        if let Self::Map(pairs) = self { Some(pairs) } else { None }
+    }
+
+    /// What it is, for messages: `a map`, `an integer`.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Nil => "nil",
+            Self::Bool(_) => "a boolean",
+            Self::Uint(_) => "an integer",
+            Self::Int(_) => "a negative integer",
+            Self::Float(_) => "a floating-point number",
+            Self::Raw(_) => "a string",
+            Self::Array(_) => "an array",
+            Self::Map(_) => "a map",
+        }
+    }
+}
+
+struct Decoder<'a> {
+    reader: Reader<'a>,
+    budget: usize,
+}
+
+impl Decoder<'_> {
+    fn value(&mut self, depth_left: usize) -> Result<Value, ValueError> {
+        Ok(match self.reader.token()? {
+            Token::Nil => Value::Nil,
+            Token::Bool(flag) => Value::Bool(flag),
+            Token::Uint(number) => Value::Uint(number),
+            Token::Int(number) => Value::Int(number),
+            Token::Float(number) => Value::Float(number),
+            Token::Raw(bytes) => Value::Raw(Bytes::copy_from_slice(bytes)),
+            Token::Array(len) => {
+                let (depth_left, room) = self.enter(depth_left, u64::from(len))?;
+                let mut items = Vec::with_capacity(room);
+                for _ in 0..len {
+                    items.push(self.value(depth_left)?);
+                }
+                Value::Array(items)
+            }
+            Token::Map(len) => {
+                let (depth_left, room) = self.enter(depth_left, 2 * u64::from(len))?;
+                let mut pairs = Vec::with_capacity(room / 2);
+                for _ in 0..len {
+                    pairs.push((self.value(depth_left)?, self.value(depth_left)?));
+                }
+                Value::Map(pairs)
+            }
+        })
+    }
+
+    /// Pays for a container; says how deep its values may go and how many there can really be.
+    fn enter(&mut self, depth_left: usize, items: u64) -> Result<(usize, usize), ValueError> {
+        let depth_left = depth_left.checked_sub(1).ok_or(ValueError::TooDeep)?;
+        let items = usize::try_from(items).map_err(|_| ValueError::TooMany)?;
+        self.budget = self.budget.checked_sub(items).ok_or(ValueError::TooMany)?;
+        Ok((depth_left, items.min(self.reader.rest().len())))
+    }
+}
+
+/// For logs: like JSON, bytes that are not UTF-8 as `0x…`.
+impl fmt::Display for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Nil => f.write_str("null"),
+            Self::Bool(flag) => write!(f, "{flag}"),
+            Self::Uint(number) => write!(f, "{number}"),
+            Self::Int(number) => write!(f, "{number}"),
+            Self::Float(number) => write!(f, "{number:?}"),
+            Self::Raw(bytes) => raw_text(f, bytes),
+            Self::Array(items) => {
+                f.write_str("[")?;
+                for (index, item) in items.iter().enumerate() {
+                    f.write_str(if index == 0 { "" } else { ", " })?;
+                    write!(f, "{item}")?;
+                }
+                f.write_str("]")
+            }
+            Self::Map(pairs) => {
+                f.write_str("{")?;
+                for (index, (key, value)) in pairs.iter().enumerate() {
+                    f.write_str(if index == 0 { "" } else { ", " })?;
+                    write!(f, "{key}: {value}")?;
+                }
+                f.write_str("}")
+            }
+        }
+    }
+}
+
+fn raw_text(f: &mut fmt::Formatter<'_>, bytes: &[u8]) -> fmt::Result {
+    let Ok(text) = core::str::from_utf8(bytes) else {
+        f.write_str("0x")?;
+        return bytes.iter().try_for_each(|byte| write!(f, "{byte:02x}"));
+    };
+    f.write_str("\"")?;
+    for char in text.chars() {
+        match char {
+            '"' | '\\' => write!(f, "\\{char}")?,
+            '\n' => f.write_str("\\n")?,
+            char if char.is_control() => write!(f, "\\u{:04x}", u32::from(char))?,
+            char => write!(f, "{char}")?,
+        }
+    }
+    f.write_str("\"")
+}
+
 impl From<&str> for Value {
     fn from(text: &str) -> Self {
         Self::Raw(Bytes::copy_from_slice(text.as_bytes()))
@@ -35,6 +287,12 @@ impl From<&str> for Value {
 impl From<String> for Value {
     fn from(text: String) -> Self {
         Self::Raw(Bytes::from(text.into_bytes()))
+    }
+}
+
+impl From<Bytes> for Value {
+    fn from(bytes: Bytes) -> Self {
+        Self::Raw(bytes)
     }
 }
 
@@ -59,5 +317,102 @@ impl From<i64> for Value {
 impl From<f64> for Value {
     fn from(number: f64) -> Self {
         Self::Float(number)
+    }
+}
+
+impl From<Vec<Self>> for Value {
+    fn from(items: Vec<Self>) -> Self {
+        Self::Array(items)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample() -> Value {
+        Value::map([
+            ("name", Value::from("echo")),
+            ("size", Value::from(70_000_u64)),
+            ("delta", Value::from(-7_i64)),
+            ("rate", Value::from(0.5)),
+            ("flags", Value::array([true, false])),
+            ("none", Value::Nil),
+            ("bytes", Value::Raw(Bytes::from_static(&[0xff, 0]))),
+        ])
+    }
+
+    #[test]
+    fn what_is_encoded_decodes_to_itself() {
+        let bytes = sample().to_vec();
+        assert_eq!(Value::decode(&bytes), Ok((sample(), &[][..])));
+        for cut in 0..bytes.len() {
+            assert_eq!(
+                Value::decode(&bytes[..cut]),
+                Err(ValueError::Encoding(TokenError::Truncated)),
+                "{cut}"
+            );
+        }
+    }
+
+    #[test]
+    fn helpers_find_and_refuse() {
+        let value = sample();
+        assert_eq!(value.get("name").and_then(Value::as_str), Some("echo"));
+        assert_eq!(value.get("size").and_then(Value::as_u64), Some(70_000));
+        assert_eq!(value.get("delta").and_then(Value::as_i64), Some(-7));
+        assert_eq!(value.get("delta").and_then(Value::as_u64), None);
+        assert_eq!(value.get("size").and_then(Value::as_f64), Some(70_000.0));
+        assert_eq!(
+            value.get("flags").and_then(Value::as_array).and_then(|flags| flags[1].as_bool()),
+            Some(false)
+        );
+        assert_eq!(value.get("bytes").and_then(Value::as_str), None);
+        assert_eq!(value.get("nothing"), None);
+        assert_eq!(Value::Nil.get("name"), None);
+    }
+
+    #[test]
+    fn display_reads_like_json() {
+        assert_eq!(
+            sample().to_string(),
+            r#"{"name": "echo", "size": 70000, "delta": -7, "rate": 0.5, "flags": [true, false], "none": null, "bytes": 0xff00}"#
+        );
+        assert_eq!(Value::from("a\"\\\n\u{1}").to_string(), r#""a\"\\\n\u0001""#);
+    }
+
+    #[test]
+    fn depth_and_count_are_bounded_without_reserving() {
+        let nested = |depth: usize| [vec![0x91; depth], vec![0xc0]].concat();
+        assert!(Value::decode(&nested(MAX_DEPTH)).is_ok());
+        assert_eq!(Value::decode(&nested(MAX_DEPTH + 1)), Err(ValueError::TooDeep));
+        assert_eq!(Value::decode(&nested(1 << 20)), Err(ValueError::TooDeep));
+        assert_eq!(Value::decode(&[0xdd, 0x40, 0, 0, 0]), Err(ValueError::TooMany));
+        assert_eq!(Value::decode(&[0xdf, 0xff, 0xff, 0xff, 0xff]), Err(ValueError::TooMany));
+        let wide = |items: u32| [&[0xdd][..], &items.to_be_bytes(), &vec![0xc0; items as usize]].concat();
+        assert!(Value::decode(&wide((1 << 20) - 1)).is_ok());
+        assert_eq!(Value::decode(&wide(1 << 20)), Err(ValueError::TooMany));
+    }
+
+    #[test]
+    fn what_the_protocol_does_not_have_is_refused() {
+        assert_eq!(Value::decode(&[0xc1]), Err(ValueError::Encoding(TokenError::Unsupported(0xc1))));
+        for marker in [0xc7, 0xc8, 0xc9, 0xd4, 0xd5, 0xd6, 0xd7, 0xd8] {
+            assert_eq!(Value::decode(&[marker]), Err(ValueError::Encoding(TokenError::Unsupported(marker))));
+        }
+    }
+
+    #[test]
+    fn every_string_family_and_small_float_is_read() {
+        let hi = Value::from("hi");
+        for bytes in [&b"\xa2hi"[..], b"\xd9\x02hi", b"\xc4\x02hi", b"\xc5\0\x02hi", b"\xc6\0\0\0\x02hi"] {
+            assert_eq!(Value::decode(bytes), Ok((hi.clone(), &[][..])));
+        }
+        assert_eq!(Value::decode(&[0xca, 0x3f, 0, 0, 0]), Ok((Value::Float(0.5), &[][..])));
+        assert_eq!(
+            Value::decode(&[0xd0, 5]),
+            Ok((Value::Uint(5), &[][..])),
+            "a signed form that is not negative"
+        );
     }
 }
