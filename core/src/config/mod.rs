@@ -5,10 +5,4 @@ mod timeouts;
 pub use timeouts::Timeouts;
 
 /// A dialect of the worker protocol.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Protocol {
-    /// Three elements a frame, one message table.
-    V0,
-    /// Channels, headers, method trees.
-    V1,
-}
+pub use crate::wire::Dialect as Protocol;
