@@ -44,6 +44,25 @@ impl<'a> Args<'a> {
         }
     }
 
+    /// A reader for an encoded map, as key, value, key, value.
+    ///
+    /// # Errors
+    ///
+    /// The bytes do not begin with a map.
+    pub fn from_map(bytes: &'a [u8]) -> Result<Self, ArgsError> {
+        Self::entries(bytes, 0)
+    }
+
+    fn entries(bytes: &'a [u8], index: u32) -> Result<Self, ArgsError> {
+        let mut reader = Reader::new(bytes);
+        match reader.token() {
+            Ok(Token::Map(pairs)) if let Some(left) = pairs.checked_mul(2) => {
+                Ok(Self { reader, left, index: 0 })
+            }
+            other => Err(ArgsError { index, expected: "a map", found: found(other) }),
+        }
+    }
+
     /// How many values are left.
     #[must_use]
     pub const fn len(&self) -> usize {
@@ -150,13 +169,7 @@ impl<'a> Args<'a> {
     /// Missing, or not a map.
     pub fn map(&mut self) -> Result<Self, ArgsError> {
         let index = self.index;
-        let mut inner = Reader::new(self.slice()?);
-        match inner.token() {
-            Ok(Token::Map(pairs)) if let Some(left) = pairs.checked_mul(2) => {
-                Ok(Self { reader: inner, left, index: 0 })
-            }
-            other => Err(ArgsError { index, expected: "a map", found: found(other) }),
-        }
+        Self::entries(self.slice()?, index)
     }
 
     /// Takes anything, decoded.

@@ -9,8 +9,10 @@ pub mod codes;
 pub mod encode;
 pub mod error;
 pub mod frame;
+pub mod graph;
 pub mod headers;
 pub mod limits;
+pub mod protocols;
 pub mod scanner;
 mod token;
 pub mod v0;
@@ -20,8 +22,12 @@ pub mod value;
 pub use args::{Args, ArgsError, single_raw};
 pub use error::{ErrorCode, Failure};
 pub use frame::{Dialect, FrameError, dialect};
+pub use graph::{Graph, Protocol};
 pub use headers::{Header, HeaderDecoder, HeaderEncoder, HeaderError};
 pub use limits::Limits;
 pub use scanner::{Frame, ScanError, Scanner};
 pub use token::TokenError;
 pub use value::{Value, ValueError};
+
+#[cfg(test)]
+mod tests;
