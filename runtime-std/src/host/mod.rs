@@ -1,1 +1,9 @@
 //! Configuration files, storage, spool, exec shim and log: blocking code that every daemon shares.
+//!
+//! Nothing in here knows an executor or the protocol. An asynchronous daemon calls it on a thread
+//! where blocking is allowed; what it returns is plain data of the core.
+
+pub mod storage;
+
+mod lock;
+mod os;
