@@ -3,6 +3,7 @@
 //! Nothing in here knows an executor or the protocol. An asynchronous daemon calls it on a thread
 //! where blocking is allowed; what it returns is plain data of the core.
 
+pub mod config;
 pub mod storage;
 
 mod lock;

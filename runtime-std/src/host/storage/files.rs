@@ -13,9 +13,9 @@
 //! reading takes no lock. Names that begin with `.cocaine-` are ours.
 
 use std::collections::BTreeSet;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{DirBuilderExt, symlink};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -55,6 +55,15 @@ impl FilesStorage {
                 }
             }
         }
+    }
+
+    /// A new store is for our own user; one that is there stays as open as it is.
+    fn make_root(&self) -> io::Result<()> {
+        if self.root.is_dir() {
+            return Ok(());
+        }
+        DirBuilder::new().recursive(true).mode(0o700).create(&self.root)?;
+        self.root.parent().map_or(Ok(()), sync_directory)
     }
 
     fn lock(&self) -> io::Result<FileLock> {
@@ -124,7 +133,7 @@ impl Storage for FilesStorage {
         let tags = tag_directories(collection, key, tags)?;
         let failed = |error: io::Error| key.failed("write", &error);
 
-        make_directory(&self.root).map_err(failed)?;
+        self.make_root().map_err(failed)?;
         let _lock = self.lock_for(key, "write")?;
         let directory = collection.directory();
         make_directory(&directory).map_err(failed)?;
@@ -257,7 +266,6 @@ impl Drop for AddedLinks {
     }
 }
 
-
 /// Removes the key's links in all tag directories but these.
 fn drop_other_tags(key: Key<'_>, keep: &BTreeSet<PathBuf>) -> io::Result<()> {
     for entry in fs::read_dir(key.collection.directory())? {
@@ -290,7 +298,7 @@ fn make_directory(path: &Path) -> io::Result<()> {
     if path.is_dir() {
         return Ok(());
     }
-    fs::create_dir_all(path)?;
+    fs::create_dir(path)?;
     path.parent().map_or(Ok(()), sync_directory)
 }
 

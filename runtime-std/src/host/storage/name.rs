@@ -51,7 +51,8 @@ impl<'a> Collection<'a> {
 
     /// An error that concerns the whole collection.
     pub(super) fn failed(self, doing: &str, error: &std::io::Error) -> StoreError {
-        let text = format!("cannot {doing} in collection {:?}: {}", self.name, crate::host::os::reason(error));
+        let text =
+            format!("cannot {doing} in collection {:?}: {}", self.name, crate::host::os::reason(error));
         StoreError { errno: crate::host::os::errno(error), text }
     }
 }
@@ -80,8 +81,10 @@ impl Key<'_> {
     /// An error of the operating system.
     pub(super) fn failed(self, doing: &str, error: &std::io::Error) -> StoreError {
         let (key, collection) = (self.name, self.collection.name);
-        let text =
-            format!("cannot {doing} key {key:?} in collection {collection:?}: {}", crate::host::os::reason(error));
+        let text = format!(
+            "cannot {doing} key {key:?} in collection {collection:?}: {}",
+            crate::host::os::reason(error)
+        );
         StoreError { errno: crate::host::os::errno(error), text }
     }
 }

@@ -260,7 +260,8 @@ fn inner_full_disk() {
 
 #[test]
 fn a_read_only_disk_can_still_be_read() {
-    let fill = "mkdir -p \"$DIR/store/c/t\"; echo -n old >\"$DIR/store/c/k\"; ln -s ../k ../gone \"$DIR/store/c/t\"";
+    let fill =
+        "mkdir -p \"$DIR/store/c/t\"; echo -n old >\"$DIR/store/c/k\"; ln -s ../k ../gone \"$DIR/store/c/t\"";
     in_namespace(
         "inner_read_only_disk",
         &format!("mount -t tmpfs tmpfs \"$DIR\"; {fill}; mount -o remount,ro \"$DIR\""),
