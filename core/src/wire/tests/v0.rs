@@ -131,7 +131,7 @@ pub(super) const ROWS: &[Row] = &[
         write: |out| {
             v0::frame(out, 0, 1, |out| {
                 Value::array([Value::map([("echo", "default")])]).encode(out);
-            })
+            });
         },
     },
 ];

@@ -181,7 +181,7 @@ pub(super) const ROWS: &[Row] = &[
         head: (3, 3),
         args: r#"["echo", 7]"#,
         write: |out| {
-            v1::frame(out, 3, 3, |out| Value::Array(vec!["echo".into(), Value::Uint(7)]).encode(out))
+            v1::frame(out, 3, 3, |out| Value::Array(vec!["echo".into(), Value::Uint(7)]).encode(out));
         },
     },
     Row {
