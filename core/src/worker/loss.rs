@@ -5,6 +5,7 @@ use alloc::string::String;
 
 use super::{Outcome, StopReason};
 use crate::machine::ExitStatus;
+use crate::wire::{ErrorCode, Failure, codes};
 
 /// What ended a worker, and at which point of its life.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,17 +60,23 @@ pub const ABNORMAL: i64 = 2;
 const WORDS_LIMIT: usize = 512;
 
 impl Loss {
-    /// Error category and code for the clients of the lost sessions.
+    /// Error code for the clients of the lost sessions.
     #[must_use]
-    pub const fn code(&self) -> (u32, u32) {
+    pub const fn code(&self) -> ErrorCode {
         match (self.during, &self.cause) {
-            (Phase::Starting, _) => (21503, 4),
-            (Phase::Stopping(StopReason::Stop), _) => (12, 32),
-            (_, Cause::Silent) => (21503, 8),
-            (_, Cause::Ignored) => (21503, 7),
-            (_, Cause::Terminated { .. }) | (Phase::Stopping(_), _) => (21503, 12),
-            (Phase::Serving, _) => (21503, 10),
+            (Phase::Starting, _) => codes::ACTIVATE_TIMEOUT,
+            (Phase::Stopping(StopReason::Stop), _) => codes::APP_STOPPED,
+            (_, Cause::Silent) => codes::HEARTBEAT_TIMEOUT,
+            (_, Cause::Ignored) => codes::TERMINATE_TIMEOUT,
+            (_, Cause::Terminated { .. }) | (Phase::Stopping(_), _) => codes::COMMITTED_SUICIDE,
+            (Phase::Serving, _) => codes::CONTROL_IPC,
         }
+    }
+
+    /// What the clients of the lost sessions get.
+    #[must_use]
+    pub fn failure(&self, uuid: &str) -> Failure {
+        Failure::new(self.code(), self.text(uuid))
     }
 
     /// Error text: what happened, and to which worker.

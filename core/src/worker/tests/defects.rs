@@ -44,7 +44,7 @@ fn engine_defect_07_no_worker_is_forgotten_before_its_process_is_gone() {
 fn engine_defect_08_an_exit_is_noticed_before_anything_connected() {
     for path in [[SPAWNED].to_vec(), [SPAWNED, handshake()].to_vec()] {
         let actions = Bench::after(&path).tell(EXITED);
-        assert_eq!(first_loss(&actions).code(), (21503, 4));
+        assert_eq!(first_loss(&actions).code(), ErrorCode::new(21503, 4));
         assert!(matches!(actions.last(), Some(Action::Died(Outcome::Crash(_)))));
     }
     let failed = Bench::new().tell(Event::SpawnFailed("/opt/echo: permission denied".into()));
@@ -69,7 +69,7 @@ fn engine_defect_11_a_normal_goodbye_is_no_crash_and_a_silent_exit_is_one() {
 fn a_goodbye_that_is_still_in_the_socket_when_the_process_is_gone_counts() {
     let mut bench = Bench::after(&then(busy(), &[EXITED]));
     let actions = bench.tell(terminate(1));
-    assert_eq!(first_loss(&actions).code(), (21503, 12));
+    assert_eq!(first_loss(&actions).code(), ErrorCode::new(21503, 12));
     assert_eq!(actions.last(), Some(&Action::Died(Outcome::Normal)));
 }
 
@@ -134,17 +134,21 @@ fn errors_name_the_worker_and_the_code_of_their_cause() {
     let serving = |cause| Loss { during: Phase::Serving, cause };
     let stopping = |cause| Loss { during: Phase::Stopping(StopReason::Stop), cause };
     let rows = [
-        (serving(Cause::Silent), (21503, 8), "worker u-1 has missed its heartbeat"),
-        (serving(Cause::Disconnected), (21503, 10), "worker u-1 has unexpectedly disconnected"),
-        (serving(Cause::Exited(ExitStatus::Signal(11))), (21503, 10), "worker u-1 has exited with signal 11"),
+        (serving(Cause::Silent), ErrorCode::new(21503, 8), "worker u-1 has missed its heartbeat"),
+        (serving(Cause::Disconnected), ErrorCode::new(21503, 10), "worker u-1 has unexpectedly disconnected"),
+        (
+            serving(Cause::Exited(ExitStatus::Signal(11))),
+            ErrorCode::new(21503, 10),
+            "worker u-1 has exited with signal 11",
+        ),
         (
             serving(Cause::Terminated { code: 2, reason: "oops".to_string() }),
-            (21503, 12),
+            ErrorCode::new(21503, 12),
             "worker u-1 has terminated itself with code 2: oops",
         ),
         (
             stopping(Cause::Ignored),
-            (12, 32),
+            ErrorCode::new(12, 32),
             "the application has been stopped: worker u-1 has not terminated in time",
         ),
     ];

@@ -9,6 +9,7 @@ use alloc::vec::Vec;
 
 use super::*;
 use crate::machine::ExitStatus;
+use crate::wire::ErrorCode;
 
 const UUID: &str = "u-1";
 const T0: Timestamp = Timestamp::from_secs(1_000);

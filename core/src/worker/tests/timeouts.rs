@@ -19,7 +19,7 @@ fn assert_deadline(path: &[Event], after: Duration, reason: TimerReason) -> Vec<
 fn startup_covers_spawn_connect_handshake_and_first_heartbeat() {
     for path in [[].to_vec(), [SPAWNED].to_vec(), [SPAWNED, handshake()].to_vec()] {
         let actions = assert_deadline(&path, secs(10), TimerReason::Startup);
-        assert_eq!(first_loss(&actions).code(), (21503, 4));
+        assert_eq!(first_loss(&actions).code(), ErrorCode::new(21503, 4));
     }
     assert_deadline(&active(), secs(30), TimerReason::Heartbeat);
 }
@@ -28,7 +28,7 @@ fn startup_covers_spawn_connect_handshake_and_first_heartbeat() {
 fn a_missed_heartbeat_is_sigkill_at_once() {
     for path in [busy(), then(busy(), &[Event::Seal { why: StopReason::Shrink, cap: secs(99) }])] {
         let actions = assert_deadline(&path, secs(30), TimerReason::Heartbeat);
-        assert_eq!(first_loss(&actions).code(), (21503, 8));
+        assert_eq!(first_loss(&actions).code(), ErrorCode::new(21503, 8));
         assert!(actions.contains(&Action::Kill(Signal::Kill)));
         assert!(!actions.contains(&Action::Kill(Signal::Term)));
     }
@@ -63,7 +63,7 @@ fn engine_defect_06_a_worker_that_ignores_terminate_is_killed_though_it_keeps_be
 fn after_goodbye_come_grace_then_sigterm_then_sigkill() {
     let mut bench = Bench::after(&busy());
     let actions = bench.tell(terminate(1));
-    assert_eq!(first_loss(&actions).code(), (21503, 12));
+    assert_eq!(first_loss(&actions).code(), ErrorCode::new(21503, 12));
     assert_eq!(bench.at(GRACE - JUST_BEFORE, Event::Timeout), []);
     assert!(bench.at(GRACE, Event::Timeout).contains(&Action::Kill(Signal::Term)));
     assert_eq!(bench.at(GRACE + secs(5) - JUST_BEFORE, Event::Timeout), []);
