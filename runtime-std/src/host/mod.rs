@@ -4,6 +4,7 @@
 //! where blocking is allowed; what it returns is plain data of the core.
 
 pub mod config;
+pub mod launch;
 pub mod storage;
 
 mod lock;
