@@ -1,0 +1,264 @@
+//! The app's service: what clients send.
+
+use alloc::string::{String, ToString};
+
+use super::request::InputHalf;
+use super::requests::NOBODY;
+use super::{Conn, Engine, Policy, RequestKey, Role, Source};
+use crate::config::Tag;
+use crate::machine::{CloseReason, ConnId};
+use crate::session::{Channels, Cut, Link, Lookup};
+use crate::wire::v1::message::{CLOSE, ERROR, PING, REVOKE, WRITE};
+use crate::wire::{Args, ArgsError, ErrorCode, Failure, codes, single_raw, v1};
+
+/// The methods of an app's service.
+const ENQUEUE: u32 = 0;
+const INFO: u32 = 1;
+const CONTROL: u32 = 2;
+
+/// A client's connection.
+#[derive(Clone, Debug, Default)]
+pub(super) struct ClientSide {
+    channels: Channels<Owner>,
+    /// How many of its requests keep it from being read.
+    pub(super) held: u32,
+}
+
+impl ClientSide {
+    pub(super) const fn may_read(&self) -> bool {
+        self.held == 0
+    }
+}
+
+/// Who takes the frames of an open channel.
+#[derive(Clone, Copy, Debug)]
+enum Owner {
+    Request(RequestKey),
+    /// A hold on the pool's size, for as long as the channel is open.
+    Lever(u64),
+}
+
+impl Engine {
+    pub(super) fn accept_client(&mut self, conn: ConnId) {
+        let mut link = Link::new(conn, self.config.limits.wire);
+        if self.clients >= self.config.limits.clients {
+            self.log(crate::machine::Severity::Warning, "too many client connections; closing the newest");
+            return link.close(&mut self.out, CloseReason::Fault("too many connections".into()));
+        }
+        link.read(&mut self.out);
+        let role = Role::Client(ClientSide::default());
+        if self.conns.insert_at(conn, Conn { link, role, waiting: alloc::vec::Vec::new() }).is_ok() {
+            self.clients += 1;
+        }
+    }
+
+    /// One frame of a client.
+    ///
+    /// # Errors
+    /// The sentence says why the connection cannot go on.
+    pub(super) fn on_client_frame(&mut self, conn: ConnId, cut: &Cut, buf: &[u8]) -> Result<(), String> {
+        let Some(Conn { link, role: Role::Client(client), .. }) = self.conns.get_mut(conn) else { return Ok(()) };
+        let bytes = cut.bytes(buf);
+        let head = v1::head(bytes, cut.frame()).map_err(|error| error.to_string())?;
+        let headers = bytes.get(head.headers.clone()).unwrap_or_default();
+        match client.channels.lookup(head.channel) {
+            Lookup::Invalid => Err("a frame for channel 0".into()),
+            Lookup::Finished => {
+                link.absorb_headers(headers)?;
+                self.stats.ignored();
+                Ok(())
+            }
+            Lookup::Live(Owner::Request(key)) => {
+                link.absorb_headers(headers)?;
+                self.on_stream_frame(key, head.message, cut, buf, &head);
+                Ok(())
+            }
+            Lookup::Live(Owner::Lever(lever)) => {
+                link.absorb_headers(headers)?;
+                let args = bytes.get(head.args).unwrap_or_default();
+                self.on_lever_frame(conn, head.channel, lever, head.message, args);
+                Ok(())
+            }
+            Lookup::New => self.on_call(conn, &head, bytes),
+        }
+    }
+
+    /// A frame on the channel of a request.
+    fn on_stream_frame(&mut self, key: RequestKey, message: u32, cut: &Cut, buf: &[u8], head: &v1::Head) {
+        let args = cut.bytes(buf).get(head.args.clone()).unwrap_or_default();
+        match message {
+            WRITE => match single_raw(args) {
+                Ok(range) => {
+                    let start = head.args.start;
+                    self.relay_input(key, cut.payload(buf, start + range.start..start + range.end));
+                }
+                Err(error) => self.refuse_frame(key, codes::BAD_ARGUMENTS, error.to_string()),
+            },
+            ERROR => match Failure::decode(args) {
+                Ok(failure) => self.fail_input(key, failure),
+                Err(error) => self.refuse_frame(key, codes::BAD_ARGUMENTS, error.to_string()),
+            },
+            CLOSE => self.close_input(key),
+            other => self.refuse_frame(key, codes::SLOT_NOT_BOUND, unknown_method(other)),
+        }
+    }
+
+    /// A frame of the client, or of the worker, that makes no sense on its channel: the channel ends.
+    pub(super) fn refuse_frame(&mut self, key: RequestKey, code: ErrorCode, text: String) {
+        let failure = Failure::new(code, text);
+        self.tell_worker_failed(key, &failure);
+        self.answer_failure(key, failure);
+        if let Some(request) = self.requests.get_mut(key) {
+            request.input = InputHalf::Closed;
+        }
+        self.finish_if_over(key);
+    }
+
+    /// A frame that opens a channel: a call of one of the app's methods, or a control message.
+    fn on_call(&mut self, conn: ConnId, head: &v1::Head, bytes: &[u8]) -> Result<(), String> {
+        let Some(Conn { link, role: Role::Client(client), .. }) = self.conns.get_mut(conn) else { return Ok(()) };
+        let headers = link.decode_headers(bytes.get(head.headers.clone()).unwrap_or_default())?;
+        let full = client.channels.len() >= self.config.limits.wire.channels;
+        client.channels.skip(head.channel);
+        let channel = head.channel;
+        let args = bytes.get(head.args.clone()).unwrap_or_default();
+        if full {
+            self.refuse_call(conn, channel, &Failure::new(codes::NO_RESOURCES, "too many channels are open"));
+            return Ok(());
+        }
+        let result = match head.message {
+            ENQUEUE => enqueue_args(args).map(|(event, policy)| {
+                self.on_enqueue(conn, channel, event, headers, policy);
+            }),
+            INFO => {
+                let report = self.report(1);
+                self.reply(conn, |out| v1::value(out, channel, 1, |out| report.encode(out)));
+                Ok(())
+            }
+            CONTROL => {
+                self.open_lever(conn, channel);
+                Ok(())
+            }
+            PING => {
+                self.reply(conn, |out| v1::value(out, channel, 0, |_| ()));
+                Ok(())
+            }
+            REVOKE => self.on_revoke(conn, channel, args),
+            other => Err(Failure::new(codes::SLOT_NOT_BOUND, unknown_method(other))),
+        };
+        if let Err(failure) = result {
+            self.refuse_call(conn, channel, &failure);
+        }
+        Ok(())
+    }
+
+    fn on_enqueue(
+        &mut self,
+        conn: ConnId,
+        channel: u64,
+        event: &[u8],
+        headers: alloc::vec::Vec<crate::wire::Header>,
+        policy: Policy,
+    ) {
+        let source = Source::Client { conn, channel };
+        let Some(key) = self.open_request(source, event, headers, policy) else { return };
+        if let Some(Conn { role: Role::Client(client), .. }) = self.conns.get_mut(conn) {
+            client.channels.keep(channel, Owner::Request(key));
+        }
+    }
+
+    /// `revoke`: the client gives one of its channels up.
+    fn on_revoke(&mut self, conn: ConnId, channel: u64, args: &[u8]) -> Result<(), Failure> {
+                let mut args = Args::new(args).map_err(bad_arguments)?;
+        let revoked = args.uint().map_err(bad_arguments)?;
+        let failure: Failure = ErrorCode::decode(&mut args).map_err(bad_arguments)?.into();
+        let Some(Conn { role: Role::Client(client), .. }) = self.conns.get_mut(conn) else { return Ok(()) };
+        match client.channels.finish(revoked) {
+            Some(Owner::Request(key)) => {
+                self.tell_worker_failed(key, &failure);
+                self.abandon(key);
+            }
+            Some(Owner::Lever(lever)) => self.release_lever(lever),
+            None => {}
+        }
+        self.reply(conn, |out| v1::value(out, channel, 0, |_| ()));
+        Ok(())
+    }
+
+    fn open_lever(&mut self, conn: ConnId, channel: u64) {
+        let lever = self.pool.next_lever();
+        if let Some(Conn { role: Role::Client(client), .. }) = self.conns.get_mut(conn) {
+            client.channels.keep(channel, Owner::Lever(lever));
+        }
+    }
+
+    fn on_lever_frame(&mut self, conn: ConnId, channel: u64, lever: u64, message: u32, args: &[u8]) {
+        let wish = Args::new(args).and_then(|mut args| args.int());
+        match (message, wish) {
+            (WRITE, Ok(workers)) => return self.pull_lever(lever, workers),
+            (WRITE, Err(error)) => {
+                self.refuse_call(conn, channel, &Failure::new(codes::BAD_ARGUMENTS, error.to_string()));
+            }
+            (ERROR | CLOSE, _) => {
+                self.reply(conn, |out| v1::value(out, channel, 0, |_| ()));
+            }
+            (other, _) => self.refuse_call(conn, channel, &Failure::new(codes::SLOT_NOT_BOUND, unknown_method(other))),
+        }
+        self.finish_client_channel(conn, channel);
+        self.release_lever(lever);
+    }
+
+    fn refuse_call(&mut self, conn: ConnId, channel: u64, failure: &Failure) {
+        self.reply(conn, |out| v1::error(out, channel, failure));
+    }
+
+    fn reply(&mut self, conn: ConnId, write: impl FnOnce(&mut alloc::vec::Vec<u8>)) {
+        if let Some(entry) = self.conns.get_mut(conn) {
+            self.buffered += entry.link.send(&mut self.out, NOBODY, write);
+        }
+    }
+
+    /// A request of this client is over.
+    pub(super) fn finish_client_channel(&mut self, conn: ConnId, channel: u64) {
+        if let Some(Conn { role: Role::Client(client), .. }) = self.conns.get_mut(conn) {
+            client.channels.finish(channel);
+        }
+    }
+
+    /// A client is gone: its requests are for nobody now.
+    pub(super) fn drop_client(&mut self, conn: ConnId, reason: CloseReason) {
+        let Some(Conn { role: Role::Client(client), .. }) = self.conns.get_mut(conn) else { return };
+        let channels = core::mem::take(&mut client.channels);
+        self.clients = self.clients.saturating_sub(1);
+        self.drop_conn(conn, reason);
+        for (_, owner) in channels.iter() {
+            match owner {
+                Owner::Request(key) => self.abandon(key),
+                Owner::Lever(lever) => self.release_lever(lever),
+            }
+        }
+    }
+}
+
+/// The arguments of `enqueue`: the event, and perhaps the name of the worker that must take it.
+fn enqueue_args(args: &[u8]) -> Result<(&[u8], Policy), Failure> {
+        let mut args = Args::new(args).map_err(bad_arguments)?;
+    let event = args.raw().map_err(bad_arguments)?;
+    if args.is_empty() {
+        return Ok((event, Policy::default()));
+    }
+    let tag = args.text().map_err(bad_arguments)?;
+    if tag.is_empty() {
+        return Ok((event, Policy::default()));
+    }
+    let tag = Tag::new(tag).map_err(|error| Failure::new(codes::BAD_ARGUMENTS, error.to_string()))?;
+    Ok((event, Policy { tag: Some(tag), ..Policy::default() }))
+}
+
+fn bad_arguments(error: ArgsError) -> Failure {
+    Failure::new(codes::BAD_ARGUMENTS, error.to_string())
+}
+
+fn unknown_method(message: u32) -> String {
+    alloc::format!("message {message} does not exist here")
+}

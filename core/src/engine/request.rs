@@ -1,0 +1,143 @@
+//! One request on its way: a stream from a client to a worker, and one back.
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+use bytes::Bytes;
+
+use crate::config::Tag;
+use crate::machine::{ConnId, Key, WorkerId};
+use crate::time::Timestamp;
+use crate::wire::{Failure, Header};
+
+/// The key of a request, from acceptance until both of its halves have ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RequestKey {
+    slot: u32,
+    generation: u32,
+}
+
+impl Key for RequestKey {
+    fn from_parts(slot: u32, generation: u32) -> Self {
+        Self { slot, generation }
+    }
+    fn slot(self) -> u32 {
+        self.slot
+    }
+    fn generation(self) -> u32 {
+        self.generation
+    }
+}
+
+impl RequestKey {
+    /// The key as the send queues know it.
+    pub(super) const fn owner(self) -> u64 {
+        ((self.generation as u64) << 32) | self.slot as u64
+    }
+
+    /// The request behind a send queue's owner.
+    #[expect(clippy::cast_possible_truncation, reason = "the two halves of what `owner` put together")]
+    pub(super) const fn from_owner(owner: u64) -> Self {
+        Self { slot: owner as u32, generation: (owner >> 32) as u32 }
+    }
+}
+
+/// A stream between this engine and another machine or an embedder. Whoever opens it numbers it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct StreamId(pub u64);
+
+/// Who asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// A client connection's channel.
+    Client {
+        /// The connection.
+        conn: ConnId,
+        /// Its channel.
+        channel: u64,
+    },
+    /// A stream opened by a command.
+    Stream(StreamId),
+    /// Whoever it was has left or has been answered.
+    Gone,
+}
+
+/// Where the request is.
+#[derive(Clone, Debug)]
+pub(super) enum Place {
+    /// No worker has it yet.
+    Waiting(Box<Waiting>),
+    /// This worker has it, on this channel.
+    Assigned { worker: WorkerId, channel: u64 },
+}
+
+/// What must be kept until a worker takes the request.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Waiting {
+    pub(super) event: Bytes,
+    pub(super) headers: Vec<Header>,
+    pub(super) chunks: Vec<Bytes>,
+    /// The bytes of all of that, for the bounds.
+    pub(super) bytes: usize,
+    /// Only the worker of this name may take it.
+    pub(super) tag: Option<Tag>,
+}
+
+/// The stream from the client to the worker.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum InputHalf {
+    Open,
+    Closed,
+    /// Ended with an error that the worker still has to be told.
+    Failed(Box<Failure>),
+}
+
+/// A request: its halves, its bounds and its deadline.
+#[derive(Clone, Debug)]
+pub(super) struct Request {
+    pub(super) source: Source,
+    pub(super) place: Place,
+    pub(super) input: InputHalf,
+    /// The worker may still answer. While it may, the request counts as its load.
+    pub(super) answering: bool,
+    pub(super) created: Timestamp,
+    pub(super) deadline: Timestamp,
+    /// Bytes on their way to the worker, for the bound per channel.
+    pub(super) to_worker: usize,
+    /// Bytes on their way to the client, for the bound per channel.
+    pub(super) to_client: usize,
+    /// Its client is not read while its bytes pile up on the way to the worker.
+    pub(super) holds_client: bool,
+    /// Its worker is throttled while its bytes pile up on the way to the client.
+    pub(super) holds_worker: bool,
+}
+
+impl Request {
+    pub(super) fn new(source: Source, now: Timestamp, deadline: Timestamp, waiting: Waiting) -> Self {
+        Self {
+            source,
+            place: Place::Waiting(Box::new(waiting)),
+            input: InputHalf::Open,
+            answering: true,
+            created: now,
+            deadline,
+            to_worker: 0,
+            to_client: 0,
+            holds_client: false,
+            holds_worker: false,
+        }
+    }
+
+    /// The worker and channel it runs on.
+    pub(super) const fn assigned(&self) -> Option<(WorkerId, u64)> {
+        match self.place {
+            Place::Assigned { worker, channel } => Some((worker, channel)),
+            Place::Waiting(_) => None,
+        }
+    }
+
+    /// Whether the client may still send.
+    pub(super) fn input_open(&self) -> bool {
+        self.input == InputHalf::Open
+    }
+}

@@ -1,0 +1,411 @@
+//! The life of a request: accepted, queued, assigned, answered.
+
+use alloc::format;
+use alloc::vec::Vec;
+use core::mem;
+use core::time::Duration;
+
+use bytes::Bytes;
+
+use super::request::{InputHalf, Place, Request, Waiting};
+use super::stop::Phase;
+use super::{Engine, EngineNotice, Policy, RequestKey, Role, Source, balance};
+use crate::config::{Protocol, Tag};
+use crate::machine::WorkerId;
+use crate::session::Payload;
+use crate::wire::headers::request_timeout;
+use crate::wire::{Failure, Header, codes, v0, v1};
+
+impl Engine {
+    /// Accepts a request, or answers it with the reason why not. Returns its key if it was accepted.
+    pub(super) fn open_request(
+        &mut self,
+        source: Source,
+        event: &[u8],
+        headers: Vec<Header>,
+        policy: Policy,
+    ) -> Option<RequestKey> {
+        match self.admit(&headers, &policy) {
+            Ok(timeout) => Some(self.accept(source, event, headers, policy, timeout)),
+            Err(failure) => {
+                self.stats.rejected(self.now);
+                self.tell_failed(source, &failure);
+                None
+            }
+        }
+    }
+
+    /// Whether a request can be accepted, and how long it may take.
+    fn admit(&mut self, headers: &[Header], policy: &Policy) -> Result<Duration, Failure> {
+        if self.phase != Phase::Running {
+            return Err(Failure::new(codes::APP_STOPPED, "the application has been stopped"));
+        }
+        let timeout = request_timeout(headers)
+            .map_err(|error| Failure::new(codes::BAD_ARGUMENTS, format!("header request_timeout: {error}")))?
+            .map_or(self.config.profile.timeouts().request, Duration::from_millis);
+        if let Some(reason) = self.pool.refusal() {
+            return Err(Failure::new(codes::NO_RESOURCES, reason));
+        }
+        if self.buffered > self.config.limits.engine_bytes {
+            return Err(Failure::new(codes::NO_RESOURCES, "too many bytes wait in this application"));
+        }
+        if self.queue_is_full() {
+            return Err(codes::QUEUE_IS_FULL.into());
+        }
+        if let Some(tag) = &policy.tag
+            && self.worker_named(tag.as_str()).is_none()
+            && self.workers.len() >= self.config.profile.pool_limit()
+        {
+            return Err(codes::POOL_IS_FULL.into());
+        }
+        Ok(timeout)
+    }
+
+    /// How many accepted requests wait for a worker, tagged ones included.
+    pub(super) fn queue_depth(&self) -> usize {
+        self.queue.len() + self.workers.values().map(|side| side.parked.len()).sum::<usize>()
+    }
+
+    fn queue_is_full(&self) -> bool {
+        self.queue_depth() >= self.config.profile.queue_room(self.load())
+    }
+
+    fn accept(
+        &mut self,
+        source: Source,
+        event: &[u8],
+        headers: Vec<Header>,
+        policy: Policy,
+        timeout: Duration,
+    ) -> RequestKey {
+        self.stats.accepted(self.now);
+        let deadline = self.now + timeout;
+        let direct = if policy.tag.is_none() && self.queue.len() == 0 { self.select() } else { None };
+        let waiting = Waiting { headers, tag: policy.tag, ..Waiting::default() };
+        let key = self.requests.insert(Request::new(source, self.now, deadline, waiting));
+        self.deadlines.insert(deadline, key);
+        if let Source::Stream(stream) = source {
+            self.streams.insert(stream, key);
+        }
+        if let Some(worker) = direct {
+            self.assign(key, worker, Some(event));
+        } else {
+            self.enqueue(key, event, policy.urgency);
+        }
+        key
+    }
+
+    fn enqueue(&mut self, key: RequestKey, event: &[u8], urgency: super::Urgency) {
+        let Some(Request { place: Place::Waiting(waiting), to_worker, .. }) = self.requests.get_mut(key) else { return };
+        waiting.event = Bytes::copy_from_slice(event);
+        let headers: usize = waiting.headers.iter().map(|header| header.name.len() + header.value.len()).sum();
+        let cost = event.len() + headers;
+        waiting.bytes += cost;
+        *to_worker += cost;
+        self.buffered += cost;
+        let tag = waiting.tag.clone();
+        match tag {
+            None => self.queue.push(key, urgency),
+            Some(tag) => self.park(key, tag.as_str()),
+        }
+        self.stats.queue_depth(self.now, self.queue_depth());
+    }
+
+    /// Gives queued requests to workers as long as there are both.
+    pub(super) fn assign_queued(&mut self) {
+        while self.queue.len() > 0 {
+            let Some(worker) = self.select() else { return };
+            let requests = &self.requests;
+            let waits = |key| requests.get(key).is_some_and(|request| request.assigned().is_none());
+            let Some(key) = self.queue.peek(waits) else { return };
+            self.assign(key, worker, None);
+            let requests = &self.requests;
+            self.queue.forget(|key| requests.get(key).is_some_and(|request| request.assigned().is_none()));
+            self.stats.queue_depth(self.now, self.queue_depth());
+        }
+    }
+
+    /// The worker for the next request, if any has room.
+    fn select(&self) -> Option<WorkerId> {
+        let candidates = self.workers.iter().map(|(id, side)| balance::Candidate {
+            worker: *id,
+            load: side.load,
+            accepts: side.worker.accepts_sessions(),
+        });
+        balance::select(candidates, self.config.profile.concurrency())
+    }
+
+    /// Hands a request to a worker: the invoke, and whatever the client has sent so far.
+    ///
+    /// `event` is given when the request was never queued.
+    pub(super) fn assign(&mut self, key: RequestKey, worker: WorkerId, event: Option<&[u8]>) {
+        let Some(side) = self.workers.get_mut(&worker) else { return };
+        let Some((conn, protocol)) = side.session else { return };
+        let Some(entry) = self.conns.get_mut(conn) else { return };
+        let Some(request) = self.requests.get_mut(key) else { return };
+        let channel = match protocol {
+            Protocol::V1 => side.channels.open_next(key),
+            Protocol::V0 => {
+                self.last_session += 1;
+                side.channels.open(self.last_session, key);
+                self.last_session
+            }
+        };
+        side.load += 1;
+        side.accepted += 1;
+        let Place::Waiting(waiting) = mem::replace(&mut request.place, Place::Assigned { worker, channel }) else {
+            return;
+        };
+        request.to_worker = request.to_worker.saturating_sub(waiting.bytes);
+        self.buffered = self.buffered.saturating_sub(waiting.bytes);
+        let event = event.unwrap_or(&waiting.event);
+        let bytes = entry.link.send(&mut self.out, key.owner(), |out| match protocol {
+            Protocol::V1 => v1::invoke(out, channel, event, &waiting.headers),
+            Protocol::V0 => v0::invoke(out, channel, event),
+        });
+        request.to_worker += bytes;
+        self.buffered += bytes;
+        let input = mem::replace(&mut request.input, InputHalf::Open);
+        self.note_load(worker);
+        if !waiting.chunks.is_empty() || input != InputHalf::Open {
+            self.replay(key, waiting.chunks, input);
+        }
+        self.release_client(key);
+    }
+
+    /// Sends what a client had sent before its request was assigned.
+    fn replay(&mut self, key: RequestKey, chunks: Vec<Bytes>, input: InputHalf) {
+        for chunk in chunks {
+            self.relay_input(key, Payload::Shared(chunk));
+        }
+        match input {
+            InputHalf::Open => {}
+            InputHalf::Closed => self.close_input(key),
+            InputHalf::Failed(failure) => self.fail_input(key, *failure),
+        }
+    }
+
+    /// The client sends no more.
+    pub(super) fn close_input(&mut self, key: RequestKey) {
+        let Some(request) = self.requests.get_mut(key) else { return };
+        if !request.input_open() {
+            return;
+        }
+        request.input = InputHalf::Closed;
+        if let Some((worker, channel)) = request.assigned() {
+            self.send_worker(worker, key, |out, protocol| match protocol {
+                Protocol::V1 => v1::close(out, channel),
+                Protocol::V0 => v0::choke(out, channel),
+            });
+            self.finish_if_over(key);
+        }
+    }
+
+    /// The client ends its half with an error.
+    pub(super) fn fail_input(&mut self, key: RequestKey, failure: Failure) {
+        let Some(request) = self.requests.get_mut(key) else { return };
+        if !request.input_open() {
+            return;
+        }
+        if request.assigned().is_some() {
+            self.tell_worker_failed(key, &failure);
+            self.finish_if_over(key);
+        } else {
+            request.input = InputHalf::Failed(failure.into());
+        }
+    }
+
+    /// Ends the stream to the worker with an error, if it is still open.
+    pub(super) fn tell_worker_failed(&mut self, key: RequestKey, failure: &Failure) {
+        let Some(request) = self.requests.get_mut(key) else { return };
+        let Some((worker, channel)) = request.assigned() else { return };
+        if !request.input_open() {
+            return;
+        }
+        request.input = InputHalf::Closed;
+        self.send_worker(worker, key, |out, protocol| match protocol {
+            Protocol::V1 => v1::error(out, channel, failure),
+            Protocol::V0 => {
+                v0::error(out, channel, failure.code.to_v0(), &failure.text);
+                v0::choke(out, channel);
+            }
+        });
+    }
+
+    /// The request's answer is complete.
+    pub(super) fn answer_end(&mut self, key: RequestKey) {
+        let Some(source) = self.take_answer(key) else { return };
+        match source {
+            Source::Client { conn, channel } => self.send_client(conn, key, |out| v1::close(out, channel)),
+            Source::Stream(stream) => self.out.notice(EngineNotice::End { stream }),
+            Source::Gone => {}
+        }
+        self.after_answer(key);
+    }
+
+    /// The request fails. A worker that has it is not told here.
+    pub(super) fn answer_failure(&mut self, key: RequestKey, failure: Failure) {
+        let Some(source) = self.take_answer(key) else { return };
+        match source {
+            Source::Client { conn, channel } => {
+                self.send_client(conn, key, |out| v1::error(out, channel, &failure));
+            }
+            Source::Stream(stream) => self.out.notice(EngineNotice::Fail { stream, failure }),
+            Source::Gone => {}
+        }
+        self.after_answer(key);
+    }
+
+    /// Tells somebody whose request was not accepted.
+    fn tell_failed(&mut self, source: Source, failure: &Failure) {
+        match source {
+            Source::Client { conn, channel } => {
+                if let Some(entry) = self.conns.get_mut(conn) {
+                    self.buffered += entry.link.send(&mut self.out, NOBODY, |out| v1::error(out, channel, failure));
+                }
+            }
+            Source::Stream(stream) => self.out.notice(EngineNotice::Fail { stream, failure: failure.clone() }),
+            Source::Gone => {}
+        }
+    }
+
+    /// The right to answer, which exists once.
+    fn take_answer(&mut self, key: RequestKey) -> Option<Source> {
+        let request = self.requests.get_mut(key)?;
+        if !mem::replace(&mut request.answering, false) {
+            return None;
+        }
+        let (source, created) = (request.source, request.created);
+        if let Some((worker, _)) = request.assigned() {
+            self.stats.answered(self.now, self.now.since(created));
+            if let Some(side) = self.workers.get_mut(&worker) {
+                side.load = side.load.saturating_sub(1);
+            }
+            self.note_load(worker);
+        }
+        Some(source)
+    }
+
+    /// After the answer the request stays only while the client's half to a worker is open.
+    fn after_answer(&mut self, key: RequestKey) {
+        self.release_worker(key);
+        let Some(request) = self.requests.get(key) else { return };
+        let lingers = request.assigned().is_some() && matches!(request.source, Source::Client { .. });
+        if !lingers || !request.input_open() {
+            self.remove_request(key);
+        }
+    }
+
+    /// Forgets a request whose halves have both ended.
+    pub(super) fn finish_if_over(&mut self, key: RequestKey) {
+        if self.requests.get(key).is_some_and(|request| !request.answering && !request.input_open()) {
+            self.remove_request(key);
+        }
+    }
+
+    /// The client has left: the worker is told, and nothing is answered any more.
+    pub(super) fn abandon(&mut self, key: RequestKey) {
+        let Some(request) = self.requests.get_mut(key) else { return };
+        request.source = Source::Gone;
+        request.holds_client = false;
+        self.release_worker(key);
+        let Some(request) = self.requests.get(key) else { return };
+        let told = request.input_open();
+        let Some((worker, _)) = request.assigned() else { return self.remove_request(key) };
+        let speaks_v1 = self.workers.get(&worker).is_some_and(|side| matches!(side.session, Some((_, Protocol::V1))));
+        self.tell_worker_failed(key, &codes::END_OF_FILE.into());
+        // A worker that was told stops working for nobody: its slot is free at once. One that cannot be told
+        // (it has all its input, or speaks the older protocol) keeps its slot until it is done.
+        if told && speaks_v1 {
+            self.take_answer(key);
+        }
+        if self.requests.get(key).is_some_and(|request| !request.answering) {
+            self.remove_request(key);
+        }
+    }
+
+    /// Takes a request out of everything that knows it.
+    fn remove_request(&mut self, key: RequestKey) {
+        self.release_client(key);
+        self.release_worker(key);
+        let Some(request) = self.requests.remove(key) else { return };
+        let requests = &self.requests;
+        self.deadlines.remove(request.deadline, key, requests.len(), |key| requests.get(key).is_some());
+        match request.source {
+            Source::Client { conn, channel } => self.finish_client_channel(conn, channel),
+            Source::Stream(stream) => {
+                self.streams.remove(&stream);
+                // What the embedder has not taken will not be asked back.
+                self.buffered = self.buffered.saturating_sub(request.to_client);
+            }
+            Source::Gone => {}
+        }
+        match request.place {
+            Place::Assigned { worker, channel } => {
+                if let Some(side) = self.workers.get_mut(&worker) {
+                    side.channels.finish(channel);
+                }
+            }
+            Place::Waiting(waiting) => {
+                self.buffered = self.buffered.saturating_sub(waiting.bytes);
+                self.leave_queue(key, waiting.tag);
+            }
+        }
+    }
+
+    fn leave_queue(&mut self, key: RequestKey, tag: Option<Tag>) {
+        if let Some(tag) = tag {
+            self.unpark(key, tag.as_str());
+        } else {
+            let requests = &self.requests;
+            self.queue.forget(|key| requests.get(key).is_some_and(|request| request.assigned().is_none()));
+        }
+        self.stats.queue_depth(self.now, self.queue_depth());
+    }
+
+    /// Answers the requests whose time is up.
+    pub(super) fn expire_requests(&mut self) {
+        while let Some(key) = self.deadlines.pop_due(self.now) {
+            let Some(request) = self.requests.get(key) else { continue };
+            if request.assigned().is_none() {
+                let failure = Failure::new(codes::INVOCATION_DEADLINE, "the event has expired in the queue");
+                self.answer_failure(key, failure);
+                continue;
+            }
+            self.tell_worker_failed(key, &Failure::new(codes::REQUEST_TIMED_OUT, "invocation has timed out"));
+            self.answer_failure(key, codes::REQUEST_TIMED_OUT.into());
+            self.finish_if_over(key);
+        }
+    }
+
+    /// Fails every request that waits in the common queue.
+    pub(super) fn fail_queue(&mut self, failure: &Failure) {
+        let keys: Vec<_> = self.queue.iter().collect();
+        for key in keys {
+            if self.requests.get(key).is_some_and(|request| request.assigned().is_none()) {
+                self.answer_failure(key, failure.clone());
+            }
+        }
+    }
+
+    fn send_worker(&mut self, worker: WorkerId, key: RequestKey, write: impl FnOnce(&mut Vec<u8>, Protocol)) {
+        let Some((conn, protocol)) = self.workers.get(&worker).and_then(|side| side.session) else { return };
+        let Some(entry) = self.conns.get_mut(conn) else { return };
+        let bytes = entry.link.send(&mut self.out, key.owner(), |out| write(out, protocol));
+        self.buffered += bytes;
+        if let Some(request) = self.requests.get_mut(key) {
+            request.to_worker += bytes;
+        }
+    }
+
+    fn send_client(&mut self, conn: crate::machine::ConnId, key: RequestKey, write: impl FnOnce(&mut Vec<u8>)) {
+        let Some(entry) = self.conns.get_mut(conn) else { return };
+        if matches!(entry.role, Role::Client(_)) {
+            let bytes = entry.link.send(&mut self.out, key.owner(), write);
+            self.buffered += bytes;
+        }
+    }
+}
+
+/// The owner of frames that belong to no request.
+pub(super) const NOBODY: u64 = u64::MAX;

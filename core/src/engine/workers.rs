@@ -1,0 +1,399 @@
+//! The workers' socket: who connects, and what workers send.
+
+use alloc::collections::VecDeque;
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use super::{Conn, Engine, RequestKey, Role};
+use crate::config::Protocol;
+use crate::machine::{CloseReason, ConnId, ExitStatus, Output, Peer, Severity, StoreError, StoreId, WorkerId};
+use crate::session::{Channels, Cut, Link, Lookup};
+use crate::time::{TimerReason, Timestamp};
+use crate::wire::{Args, Failure, codes, dialect, single_raw, v0, v1};
+use crate::worker::{Event, Worker};
+
+/// A connection on the workers' socket that has not said who it is.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Stranger {
+    peer: Peer,
+    deadline: Timestamp,
+}
+
+/// A worker as its engine sees it.
+#[derive(Clone, Debug)]
+pub(super) struct WorkerSide {
+    pub(super) worker: Worker,
+    /// Its connection and what it speaks, from the handshake until the connection is closed.
+    pub(super) session: Option<(ConnId, Protocol)>,
+    /// Who is at the other end of its connection.
+    peer: Option<Peer>,
+    pid: Option<u32>,
+    pub(super) channels: Channels<RequestKey>,
+    /// Requests it has not answered.
+    pub(super) load: usize,
+    /// Requests it ever got.
+    pub(super) accepted: u64,
+    /// Requests that only it may take.
+    pub(super) parked: VecDeque<RequestKey>,
+    pub(super) throttle: Throttle,
+    pub(super) spawned: Timestamp,
+}
+
+impl WorkerSide {
+    pub(super) fn new(worker: Worker, now: Timestamp) -> Self {
+        let mut channels = Channels::default();
+        // Channel 1 is the control channel; the runtime's streams are numbered from 2.
+        channels.skip(1);
+        Self {
+            worker,
+            session: None,
+            peer: None,
+            pid: None,
+            channels,
+            load: 0,
+            accepted: 0,
+            parked: VecDeque::new(),
+            throttle: Throttle::default(),
+            spawned: now,
+        }
+    }
+}
+
+/// How fast a worker may be read.
+///
+/// While some client does not take what the worker sends, the worker is read slowly: never faster than one
+/// read in [`SLOW_READ`], and never slower, for its heartbeats must be answered.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Throttle {
+    holds: u32,
+    until: Option<Timestamp>,
+}
+
+/// The pause between two reads of a throttled worker.
+const SLOW_READ: Duration = Duration::from_millis(500);
+
+/// How many strangers may be connected at a time.
+const MAX_STRANGERS: usize = 256;
+
+impl Throttle {
+    pub(super) fn hold(&mut self) {
+        self.holds += 1;
+    }
+
+    pub(super) fn release(&mut self) {
+        self.holds = self.holds.saturating_sub(1);
+        if self.holds == 0 {
+            self.until = None;
+        }
+    }
+
+    /// When the next read is due, if reads are slowed down.
+    pub(super) const fn until(&self) -> Option<Timestamp> {
+        self.until
+    }
+
+    /// Whether a read may start now; if so, the next one has to wait.
+    pub(super) fn may_read(&mut self, now: Timestamp) -> bool {
+        if self.holds == 0 {
+            return true;
+        }
+        let due = self.until.is_some_and(|until| until <= now);
+        if due || self.until.is_none() {
+            self.until = Some(now + SLOW_READ);
+        }
+        due
+    }
+}
+
+impl Engine {
+    pub(super) fn accept_stranger(&mut self, conn: ConnId, peer: Peer) {
+        let mut link = Link::new(conn, self.config.limits.wire);
+        if self.strangers.len() >= MAX_STRANGERS {
+            return link.close(&mut self.out, CloseReason::Fault("too many connections without a handshake".into()));
+        }
+        link.read(&mut self.out);
+        let deadline = self.now + self.config.profile.timeouts().startup;
+        let role = Role::Stranger(Stranger { peer, deadline });
+        if self.conns.insert_at(conn, Conn { link, role, waiting: Vec::new() }).is_ok() {
+            self.strangers.push(conn);
+        }
+    }
+
+    pub(super) fn strangers_timeout(&self) -> Option<(Timestamp, TimerReason)> {
+        let deadlines = self.strangers.iter().filter_map(|conn| match self.conns.get(*conn)?.role {
+            Role::Stranger(stranger) => Some(stranger.deadline),
+            _ => None,
+        });
+        deadlines.min().map(|at| (at, TimerReason::Startup))
+    }
+
+    /// Closes the connections that did not introduce themselves in time.
+    pub(super) fn expire_strangers(&mut self) {
+        for conn in self.strangers.clone() {
+            let late = match self.conns.get(conn).map(|entry| &entry.role) {
+                Some(Role::Stranger(stranger)) => stranger.deadline <= self.now,
+                _ => false,
+            };
+            if late {
+                self.on_fault(conn, "no handshake came".into());
+            }
+        }
+    }
+
+    /// The first frame on the workers' socket: it must be the handshake of a worker that we started.
+    ///
+    /// # Errors
+    /// The sentence says why the connection is closed. No worker is touched by it.
+    pub(super) fn on_stranger_frame(&mut self, conn: ConnId, cut: &Cut, buf: &[u8]) -> Result<(), String> {
+        let bytes = cut.bytes(buf);
+        let protocol = dialect(bytes, cut.frame()).map_err(|error| error.to_string())?;
+        let (uuid, headers) = match protocol {
+            Protocol::V1 => {
+                let head = v1::head(bytes, cut.frame()).map_err(|error| error.to_string())?;
+                if (head.channel, head.message) != (v1::CONTROL_CHANNEL, v1::message::HANDSHAKE) {
+                    return Err("the first frame is no handshake".into());
+                }
+                (uuid_argument(bytes.get(head.args).unwrap_or_default())?, head.headers)
+            }
+            Protocol::V0 => {
+                let head = v0::head(bytes, cut.frame()).map_err(|error| error.to_string())?;
+                if head.message != v0::message::HANDSHAKE {
+                    return Err("the first frame is no handshake".into());
+                }
+                (uuid_argument(bytes.get(head.args).unwrap_or_default())?, 0..0)
+            }
+        };
+        let Some(Conn { link, role: Role::Stranger(stranger), .. }) = self.conns.get_mut(conn) else { return Ok(()) };
+        link.absorb_headers(bytes.get(headers).unwrap_or_default())?;
+        let peer = stranger.peer;
+        let Some(worker) = self.worker_named(uuid) else {
+            return Err(format!("handshake with uuid {uuid:?}, which no worker here has"));
+        };
+        self.introduce(conn, worker, protocol, peer)
+    }
+
+    fn introduce(&mut self, conn: ConnId, worker: WorkerId, protocol: Protocol, peer: Peer) -> Result<(), String> {
+        let uid = self.worker_uid();
+        let Some(side) = self.workers.get_mut(&worker) else { return Ok(()) };
+        if let Some(why) = stranger_because(peer, uid, side.pid) {
+            return Err(format!("handshake for worker {} from a process that is not it: {why}", side.worker.uuid()));
+        }
+        let taken = side.session.is_some();
+        if !taken {
+            side.session = Some((conn, protocol));
+            side.peer = Some(peer);
+            if let Some(entry) = self.conns.get_mut(conn) {
+                entry.role = Role::Worker(worker);
+            }
+            self.strangers.retain(|stranger| *stranger != conn);
+        }
+        self.step(worker, Event::Handshake { conn, protocol });
+        if taken {
+            return Err("a second handshake for a worker that is connected".into());
+        }
+        Ok(())
+    }
+
+    /// One frame of a worker.
+    ///
+    /// # Errors
+    /// The sentence says why the connection cannot go on.
+    pub(super) fn on_worker_frame(
+        &mut self,
+        conn: ConnId,
+        worker: WorkerId,
+        cut: &Cut,
+        buf: &[u8],
+    ) -> Result<(), String> {
+        match self.workers.get(&worker).and_then(|side| side.session) {
+            Some((current, Protocol::V1)) if current == conn => self.on_v1_frame(conn, worker, cut, buf),
+            Some((current, Protocol::V0)) if current == conn => self.on_v0_frame(worker, cut, buf),
+            _ => Ok(()),
+        }
+    }
+
+    fn on_v1_frame(&mut self, conn: ConnId, worker: WorkerId, cut: &Cut, buf: &[u8]) -> Result<(), String> {
+        let bytes = cut.bytes(buf);
+        let head = v1::head(bytes, cut.frame()).map_err(|error| error.to_string())?;
+        if let Some(entry) = self.conns.get_mut(conn) {
+            entry.link.absorb_headers(bytes.get(head.headers.clone()).unwrap_or_default())?;
+        }
+        let args = bytes.get(head.args.clone()).unwrap_or_default();
+        if head.channel == v1::CONTROL_CHANNEL {
+            return match head.message {
+                v1::message::HEARTBEAT => {
+                    self.step(worker, Event::Heartbeat);
+                    Ok(())
+                }
+                v1::message::TERMINATE => self.on_goodbye(worker, args),
+                other => Err(format!("unknown message {other} on the control channel")),
+            };
+        }
+        let Some(key) = self.worker_channel(worker, head.channel)? else { return Ok(()) };
+        match head.message {
+            v1::message::WRITE => self.on_worker_chunk(key, args, head.args.start, cut, buf),
+            v1::message::ERROR => match Failure::decode(args) {
+                Ok(failure) => self.on_worker_error(key, failure),
+                Err(error) => self.refuse_frame(key, codes::BAD_ARGUMENTS, error.to_string()),
+            },
+            v1::message::CLOSE => self.answer_end(key),
+            other => self.refuse_frame(key, codes::SLOT_NOT_BOUND, format!("unknown message {other} from the worker")),
+        }
+        Ok(())
+    }
+
+    fn on_v0_frame(&mut self, worker: WorkerId, cut: &Cut, buf: &[u8]) -> Result<(), String> {
+        let bytes = cut.bytes(buf);
+        let head = v0::head(bytes, cut.frame()).map_err(|error| error.to_string())?;
+        let args = bytes.get(head.args.clone()).unwrap_or_default();
+        match head.message {
+            v0::message::HEARTBEAT => {
+                self.step(worker, Event::Heartbeat);
+                return Ok(());
+            }
+            v0::message::TERMINATE => return self.on_goodbye(worker, args),
+            v0::message::CHUNK | v0::message::ERROR | v0::message::CHOKE => {}
+            other => {
+                self.log(Severity::Warning, format!("ignoring unknown message {other} of a worker"));
+                self.stats.ignored();
+                return Ok(());
+            }
+        }
+        let Some(key) = self.worker_channel(worker, head.session)? else { return Ok(()) };
+        match head.message {
+            v0::message::CHUNK => self.on_worker_chunk(key, args, head.args.start, cut, buf),
+            v0::message::ERROR => match Failure::decode_v0_worker(args) {
+                Ok(failure) => self.on_worker_error(key, failure),
+                Err(error) => self.refuse_frame(key, codes::BAD_ARGUMENTS, error.to_string()),
+            },
+            _ => self.answer_end(key),
+        }
+        Ok(())
+    }
+
+    /// The request behind a worker's channel; `None` if the frame is to be ignored.
+    fn worker_channel(&mut self, worker: WorkerId, channel: u64) -> Result<Option<RequestKey>, String> {
+        let Some(side) = self.workers.get(&worker) else { return Ok(None) };
+        match side.channels.lookup(channel) {
+            Lookup::Live(key) => Ok(Some(key)),
+            Lookup::Invalid => Err("a stream frame for channel 0".into()),
+            Lookup::Finished | Lookup::New => {
+                self.stats.ignored();
+                Ok(None)
+            }
+        }
+    }
+
+    fn on_worker_chunk(&mut self, key: RequestKey, args: &[u8], start: usize, cut: &Cut, buf: &[u8]) {
+        match single_raw(args) {
+            Ok(range) => self.relay_output(key, cut.payload(buf, start + range.start..start + range.end)),
+            Err(error) => self.refuse_frame(key, codes::BAD_ARGUMENTS, error.to_string()),
+        }
+    }
+
+    /// The worker ends its answer with an error.
+    fn on_worker_error(&mut self, key: RequestKey, failure: Failure) {
+        self.answer_failure(key, failure);
+    }
+
+    fn on_goodbye(&mut self, worker: WorkerId, args: &[u8]) -> Result<(), String> {
+        let mut args = Args::new(args).map_err(|error| error.to_string())?;
+        let code = args.int().map_err(|error| format!("terminate: {error}"))?;
+        let reason = if args.is_empty() { String::new() } else { lossy(args.raw().unwrap_or_default()) };
+        self.step(worker, Event::Terminate { code, reason });
+        Ok(())
+    }
+
+    pub(super) fn on_spawned(&mut self, worker: WorkerId, pid: u32) {
+        let uid = self.worker_uid();
+        let Some(side) = self.workers.get_mut(&worker) else { return };
+        side.pid = Some(pid);
+        self.out.push(Output::ReadOutput { worker });
+        // A handshake that overtook this notice could not be checked before.
+        let impostor = side.peer.and_then(|peer| stranger_because(peer, uid, Some(pid)));
+        if let (Some(why), Some((conn, _))) = (impostor, side.session) {
+            side.session = None;
+            side.peer = None;
+            self.step(worker, Event::Disowned);
+            self.log(Severity::Warning, format!("closing connection {conn}: it is not the worker it said it was: {why}"));
+            self.drop_conn(conn, CloseReason::Fault(why));
+        }
+        self.step(worker, Event::Spawned { pid });
+    }
+
+    pub(super) fn on_spawn_failed(&mut self, worker: WorkerId, text: String) {
+        self.step(worker, Event::SpawnFailed(text));
+    }
+
+    pub(super) fn on_worker_exited(&mut self, worker: WorkerId, status: ExitStatus) {
+        self.step(worker, Event::Exited(status));
+    }
+
+    pub(super) fn on_worker_output(&mut self, worker: WorkerId, bytes: &[u8]) {
+        let Some(side) = self.workers.get_mut(&worker) else { return };
+        if bytes.is_empty() {
+            return;
+        }
+        let uuid = String::from(side.worker.uuid());
+        let log_output = self.config.profile.log_output();
+        let mut lines = Vec::new();
+        side.worker.record_output(bytes, |line| {
+            if log_output {
+                lines.push(lossy(line));
+            }
+        });
+        for line in lines {
+            self.log(Severity::Debug, format!("worker {uuid}: {line}"));
+        }
+        self.out.push(Output::ReadOutput { worker });
+    }
+
+    pub(super) fn on_stored(&mut self, _: StoreId, result: Result<(), StoreError>) {
+        if let Err(error) = result {
+            self.log(Severity::Error, format!("a crash log could not be stored: {error}"));
+        }
+    }
+
+    /// A worker's connection broke, or the worker broke the protocol on it.
+    pub(super) fn lose_worker_conn(&mut self, worker: WorkerId, reason: CloseReason) {
+        let event = match reason {
+            CloseReason::Fault(text) => Event::Fault(text),
+            _ => Event::Disconnected,
+        };
+        self.step(worker, event);
+    }
+
+    /// The worker of this uuid or tag.
+    pub(super) fn worker_named(&self, uuid: &str) -> Option<WorkerId> {
+        self.workers.iter().find(|(_, side)| side.worker.uuid() == uuid).map(|(id, _)| *id)
+    }
+
+    fn worker_uid(&self) -> u32 {
+        self.config.profile.identity().map_or(self.config.uid, |(uid, _)| uid)
+    }
+}
+
+/// Why the process at the other end cannot be the worker, if so. What is not known yet is checked later.
+fn stranger_because(peer: Peer, uid: u32, pid: Option<u32>) -> Option<String> {
+    let Some(process) = peer.process else { return Some("its user and process are not known".into()) };
+    if process.uid != uid {
+        return Some(format!("user {} instead of {uid}", process.uid));
+    }
+    let group = pid?;
+    match process.pgid {
+        Some(pgid) if pgid == group => None,
+        Some(pgid) => Some(format!("process {} of group {pgid} instead of {group}", process.pid)),
+        None => Some(format!("process {} is gone", process.pid)),
+    }
+}
+
+fn uuid_argument(args: &[u8]) -> Result<&str, String> {
+    let mut args = Args::new(args).map_err(|error| error.to_string())?;
+    args.text().map_err(|error| format!("handshake: {error}"))
+}
+
+fn lossy(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
