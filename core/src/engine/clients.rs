@@ -57,7 +57,9 @@ impl Engine {
     /// # Errors
     /// The sentence says why the connection cannot go on.
     pub(super) fn on_client_frame(&mut self, conn: ConnId, cut: &Cut, buf: &[u8]) -> Result<(), String> {
-        let Some(Conn { link, role: Role::Client(client), .. }) = self.conns.get_mut(conn) else { return Ok(()) };
+        let Some(Conn { link, role: Role::Client(client), .. }) = self.conns.get_mut(conn) else {
+            return Ok(());
+        };
         let bytes = cut.bytes(buf);
         let head = v1::head(bytes, cut.frame()).map_err(|error| error.to_string())?;
         let headers = bytes.get(head.headers.clone()).unwrap_or_default();
@@ -116,7 +118,9 @@ impl Engine {
 
     /// A frame that opens a channel: a call of one of the app's methods, or a control message.
     fn on_call(&mut self, conn: ConnId, head: &v1::Head, bytes: &[u8]) -> Result<(), String> {
-        let Some(Conn { link, role: Role::Client(client), .. }) = self.conns.get_mut(conn) else { return Ok(()) };
+        let Some(Conn { link, role: Role::Client(client), .. }) = self.conns.get_mut(conn) else {
+            return Ok(());
+        };
         let headers = link.decode_headers(bytes.get(head.headers.clone()).unwrap_or_default())?;
         let full = client.channels.len() >= self.config.limits.wire.channels;
         client.channels.skip(head.channel);
@@ -169,9 +173,9 @@ impl Engine {
 
     /// `revoke`: the client gives one of its channels up.
     fn on_revoke(&mut self, conn: ConnId, channel: u64, args: &[u8]) -> Result<(), Failure> {
-                let mut args = Args::new(args).map_err(bad_arguments)?;
-        let revoked = args.uint().map_err(bad_arguments)?;
-        let failure: Failure = ErrorCode::decode(&mut args).map_err(bad_arguments)?.into();
+        let mut args = Args::new(args).map_err(|error| bad_arguments(&error))?;
+        let revoked = args.uint().map_err(|error| bad_arguments(&error))?;
+        let failure: Failure = ErrorCode::decode(&mut args).map_err(|error| bad_arguments(&error))?.into();
         let Some(Conn { role: Role::Client(client), .. }) = self.conns.get_mut(conn) else { return Ok(()) };
         match client.channels.finish(revoked) {
             Some(Owner::Request(key)) => {
@@ -202,7 +206,9 @@ impl Engine {
             (ERROR | CLOSE, _) => {
                 self.reply(conn, |out| v1::value(out, channel, 0, |_| ()));
             }
-            (other, _) => self.refuse_call(conn, channel, &Failure::new(codes::SLOT_NOT_BOUND, unknown_method(other))),
+            (other, _) => {
+                self.refuse_call(conn, channel, &Failure::new(codes::SLOT_NOT_BOUND, unknown_method(other)));
+            }
         }
         self.finish_client_channel(conn, channel);
         self.release_lever(lever);
@@ -242,12 +248,12 @@ impl Engine {
 
 /// The arguments of `enqueue`: the event, and perhaps the name of the worker that must take it.
 fn enqueue_args(args: &[u8]) -> Result<(&[u8], Policy), Failure> {
-        let mut args = Args::new(args).map_err(bad_arguments)?;
-    let event = args.raw().map_err(bad_arguments)?;
+    let mut args = Args::new(args).map_err(|error| bad_arguments(&error))?;
+    let event = args.raw().map_err(|error| bad_arguments(&error))?;
     if args.is_empty() {
         return Ok((event, Policy::default()));
     }
-    let tag = args.text().map_err(bad_arguments)?;
+    let tag = args.text().map_err(|error| bad_arguments(&error))?;
     if tag.is_empty() {
         return Ok((event, Policy::default()));
     }
@@ -255,7 +261,7 @@ fn enqueue_args(args: &[u8]) -> Result<(&[u8], Policy), Failure> {
     Ok((event, Policy { tag: Some(tag), ..Policy::default() }))
 }
 
-fn bad_arguments(error: ArgsError) -> Failure {
+fn bad_arguments(error: &ArgsError) -> Failure {
     Failure::new(codes::BAD_ARGUMENTS, error.to_string())
 }
 

@@ -30,7 +30,13 @@ impl Deadlines {
     }
 
     /// Removes the deadline of an answered request, now or soon. `live` is how many requests there are.
-    pub(super) fn remove(&mut self, at: Timestamp, key: RequestKey, live: usize, is_live: impl Fn(RequestKey) -> bool) {
+    pub(super) fn remove(
+        &mut self,
+        at: Timestamp,
+        key: RequestKey,
+        live: usize,
+        is_live: impl Fn(RequestKey) -> bool,
+    ) {
         if self.out_of_order.remove(&(at, key)) {
             return;
         }

@@ -75,7 +75,8 @@ impl Engine {
     }
 
     fn queue_value(&self) -> Value {
-        let oldest = self.queue.iter().filter_map(|key| self.requests.get(key)).map(|request| request.created).min();
+        let oldest =
+            self.queue.iter().filter_map(|key| self.requests.get(key)).map(|request| request.created).min();
         Value::map([
             ("capacity", count(self.config.profile.queue_capacity())),
             ("depth", count(self.queue_depth())),
@@ -85,8 +86,10 @@ impl Engine {
     }
 
     fn pool_value(&self, flags: u32) -> Value {
-        let busy = self.workers.values().filter(|side| side.worker.accepts_sessions() && side.load > 0).count();
-        let slaves = self.workers.iter().map(|(id, side)| (side.worker.uuid(), self.worker_value(*id, side, flags)));
+        let busy =
+            self.workers.values().filter(|side| side.worker.accepts_sessions() && side.load > 0).count();
+        let slaves =
+            self.workers.iter().map(|(id, side)| (side.worker.uuid(), self.worker_value(*id, side, flags)));
         Value::map([
             ("active", count(busy)),
             ("idle", count(self.active_workers() - busy)),

@@ -123,7 +123,8 @@ impl Engine {
     /// Whatever a worker still had to do ends with an error.
     fn fail_sessions(&mut self, worker: WorkerId, loss: &Loss) {
         let Some(side) = self.workers.get_mut(&worker) else { return };
-        let keys: Vec<RequestKey> = side.channels.iter().map(|(_, key)| key).chain(side.parked.drain(..)).collect();
+        let keys: Vec<RequestKey> =
+            side.channels.iter().map(|(_, key)| key).chain(side.parked.drain(..)).collect();
         let failure = loss.failure(side.worker.uuid());
         for key in keys {
             if let Some(request) = self.requests.get_mut(key) {

@@ -31,6 +31,7 @@ mod stop;
 mod workers;
 
 pub use command::{EngineCommand, EngineConfig, EngineLimits, EngineNotice, Policy};
+pub use info::flags;
 pub use queue::Urgency;
 pub use request::{RequestKey, Source, StreamId};
 
@@ -48,7 +49,9 @@ use self::request::Request;
 use self::stats::Stats;
 use self::stop::Phase;
 use self::workers::{Stranger, WorkerSide};
-use crate::machine::{CloseReason, ConnId, Input, Machine, Outbox, Output, Record, Severity, Slots, WorkerId};
+use crate::machine::{
+    CloseReason, ConnId, Input, Machine, Outbox, Output, Record, Severity, Slots, WorkerId,
+};
 use crate::session::Link;
 use crate::time::{TimerReason, Timestamp, WallClock, soonest};
 use crate::worker::Action;
@@ -228,7 +231,9 @@ impl Machine for Engine {
             Input::Accepted { listener, conn, peer } => self.on_accepted(listener, conn, peer),
             Input::Received { conn, buf } => self.on_received(conn, buf),
             Input::Written { conn, batch } => self.on_written(conn, batch),
-            Input::Disconnected { conn, .. } | Input::HungUp { conn } => self.on_lost(conn, CloseReason::Gone),
+            Input::Disconnected { conn, .. } | Input::HungUp { conn } => {
+                self.on_lost(conn, CloseReason::Gone);
+            }
             Input::Listening { listener, endpoints } => self.on_listening(listener, endpoints),
             Input::ListenFailed { listener, error } => self.on_listen_failed(listener, &error),
             Input::Spawned { worker, pid } => self.on_spawned(worker, pid),

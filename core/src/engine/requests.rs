@@ -96,9 +96,13 @@ impl Engine {
     }
 
     fn enqueue(&mut self, key: RequestKey, event: &[u8], urgency: super::Urgency) {
-        let Some(Request { place: Place::Waiting(waiting), to_worker, .. }) = self.requests.get_mut(key) else { return };
+        let Some(Request { place: Place::Waiting(waiting), to_worker, .. }) = self.requests.get_mut(key)
+        else {
+            return;
+        };
         waiting.event = Bytes::copy_from_slice(event);
-        let headers: usize = waiting.headers.iter().map(|header| header.name.len() + header.value.len()).sum();
+        let headers: usize =
+            waiting.headers.iter().map(|header| header.name.len() + header.value.len()).sum();
         let cost = event.len() + headers;
         waiting.bytes += cost;
         *to_worker += cost;
@@ -153,7 +157,8 @@ impl Engine {
         };
         side.load += 1;
         side.accepted += 1;
-        let Place::Waiting(waiting) = mem::replace(&mut request.place, Place::Assigned { worker, channel }) else {
+        let Place::Waiting(waiting) = mem::replace(&mut request.place, Place::Assigned { worker, channel })
+        else {
             return;
         };
         request.to_worker = request.to_worker.saturating_sub(waiting.bytes);
@@ -261,10 +266,13 @@ impl Engine {
         match source {
             Source::Client { conn, channel } => {
                 if let Some(entry) = self.conns.get_mut(conn) {
-                    self.buffered += entry.link.send(&mut self.out, NOBODY, |out| v1::error(out, channel, failure));
+                    self.buffered +=
+                        entry.link.send(&mut self.out, NOBODY, |out| v1::error(out, channel, failure));
                 }
             }
-            Source::Stream(stream) => self.out.notice(EngineNotice::Fail { stream, failure: failure.clone() }),
+            Source::Stream(stream) => {
+                self.out.notice(EngineNotice::Fail { stream, failure: failure.clone() });
+            }
             Source::Gone => {}
         }
     }
@@ -312,7 +320,8 @@ impl Engine {
         let Some(request) = self.requests.get(key) else { return };
         let told = request.input_open();
         let Some((worker, _)) = request.assigned() else { return self.remove_request(key) };
-        let speaks_v1 = self.workers.get(&worker).is_some_and(|side| matches!(side.session, Some((_, Protocol::V1))));
+        let speaks_v1 =
+            self.workers.get(&worker).is_some_and(|side| matches!(side.session, Some((_, Protocol::V1))));
         self.tell_worker_failed(key, &codes::END_OF_FILE.into());
         // A worker that was told stops working for nobody: its slot is free at once. One that cannot be told
         // (it has all its input, or speaks the older protocol) keeps its slot until it is done.
@@ -398,7 +407,12 @@ impl Engine {
         }
     }
 
-    fn send_client(&mut self, conn: crate::machine::ConnId, key: RequestKey, write: impl FnOnce(&mut Vec<u8>)) {
+    fn send_client(
+        &mut self,
+        conn: crate::machine::ConnId,
+        key: RequestKey,
+        write: impl FnOnce(&mut Vec<u8>),
+    ) {
         let Some(entry) = self.conns.get_mut(conn) else { return };
         if matches!(entry.role, Role::Client(_)) {
             let bytes = entry.link.send(&mut self.out, key.owner(), write);

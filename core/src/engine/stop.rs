@@ -149,6 +149,10 @@ impl Engine {
     }
 
     fn conn_ids(&self) -> Vec<ConnId> {
-        self.conns.iter().filter(|(_, entry)| !matches!(entry.role, Role::Worker(_))).map(|(conn, _)| conn).collect()
+        self.conns
+            .iter()
+            .filter(|(_, entry)| !matches!(entry.role, Role::Worker(_)))
+            .map(|(conn, _)| conn)
+            .collect()
     }
 }

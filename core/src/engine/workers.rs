@@ -8,7 +8,9 @@ use core::time::Duration;
 
 use super::{Conn, Engine, RequestKey, Role};
 use crate::config::Protocol;
-use crate::machine::{CloseReason, ConnId, ExitStatus, Output, Peer, Severity, StoreError, StoreId, WorkerId};
+use crate::machine::{
+    CloseReason, ConnId, ExitStatus, Output, Peer, Severity, StoreError, StoreId, WorkerId,
+};
 use crate::session::{Channels, Cut, Link, Lookup};
 use crate::time::{TimerReason, Timestamp};
 use crate::wire::{Args, Failure, codes, dialect, single_raw, v0, v1};
@@ -111,7 +113,8 @@ impl Engine {
     pub(super) fn accept_stranger(&mut self, conn: ConnId, peer: Peer) {
         let mut link = Link::new(conn, self.config.limits.wire);
         if self.strangers.len() >= MAX_STRANGERS {
-            return link.close(&mut self.out, CloseReason::Fault("too many connections without a handshake".into()));
+            return link
+                .close(&mut self.out, CloseReason::Fault("too many connections without a handshake".into()));
         }
         link.read(&mut self.out);
         let deadline = self.now + self.config.profile.timeouts().startup;
@@ -165,7 +168,9 @@ impl Engine {
                 (uuid_argument(bytes.get(head.args).unwrap_or_default())?, 0..0)
             }
         };
-        let Some(Conn { link, role: Role::Stranger(stranger), .. }) = self.conns.get_mut(conn) else { return Ok(()) };
+        let Some(Conn { link, role: Role::Stranger(stranger), .. }) = self.conns.get_mut(conn) else {
+            return Ok(());
+        };
         link.absorb_headers(bytes.get(headers).unwrap_or_default())?;
         let peer = stranger.peer;
         let Some(worker) = self.worker_named(uuid) else {
@@ -174,11 +179,20 @@ impl Engine {
         self.introduce(conn, worker, protocol, peer)
     }
 
-    fn introduce(&mut self, conn: ConnId, worker: WorkerId, protocol: Protocol, peer: Peer) -> Result<(), String> {
+    fn introduce(
+        &mut self,
+        conn: ConnId,
+        worker: WorkerId,
+        protocol: Protocol,
+        peer: Peer,
+    ) -> Result<(), String> {
         let uid = self.worker_uid();
         let Some(side) = self.workers.get_mut(&worker) else { return Ok(()) };
         if let Some(why) = stranger_because(peer, uid, side.pid) {
-            return Err(format!("handshake for worker {} from a process that is not it: {why}", side.worker.uuid()));
+            return Err(format!(
+                "handshake for worker {} from a process that is not it: {why}",
+                side.worker.uuid()
+            ));
         }
         let taken = side.session.is_some();
         if !taken {
@@ -239,7 +253,11 @@ impl Engine {
                 Err(error) => self.refuse_frame(key, codes::BAD_ARGUMENTS, error.to_string()),
             },
             v1::message::CLOSE => self.answer_end(key),
-            other => self.refuse_frame(key, codes::SLOT_NOT_BOUND, format!("unknown message {other} from the worker")),
+            other => self.refuse_frame(
+                key,
+                codes::SLOT_NOT_BOUND,
+                format!("unknown message {other} from the worker"),
+            ),
         }
         Ok(())
     }
@@ -317,7 +335,10 @@ impl Engine {
             side.session = None;
             side.peer = None;
             self.step(worker, Event::Disowned);
-            self.log(Severity::Warning, format!("closing connection {conn}: it is not the worker it said it was: {why}"));
+            self.log(
+                Severity::Warning,
+                format!("closing connection {conn}: it is not the worker it said it was: {why}"),
+            );
             self.drop_conn(conn, CloseReason::Fault(why));
         }
         self.step(worker, Event::Spawned { pid });
