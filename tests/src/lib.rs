@@ -1,1 +1,3 @@
 //! Tests that cross package borders.
+
+pub mod fuzzing;

@@ -1,0 +1,15 @@
+//! The bodies of the fuzz targets: each takes any bytes, and panics if something is wrong with what we made of them.
+//!
+//! The targets under `fuzz/` only call them; the tests of this package run them over the committed corpora.
+
+pub mod frames;
+pub mod headers;
+pub mod scanner;
+pub mod value;
+
+/// One target: its name, which is also its corpus's, and its body.
+pub type Target = (&'static str, fn(&[u8]));
+
+/// All of them.
+pub const TARGETS: &[Target] =
+    &[("frames", frames::run), ("headers", headers::run), ("scanner", scanner::run), ("value", value::run)];

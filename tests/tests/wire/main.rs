@@ -1,0 +1,4 @@
+//! The wire against what others have sent.
+
+mod corpora;
+mod transcripts;
