@@ -187,6 +187,7 @@ impl Scanner {
         let frame = Frame { len: self.position, arity: self.arity, starts: self.starts };
         self.position = 0;
         self.owed = 1;
+        self.starts = [0; NOTED];
         self.noted = 0;
         frame
     }

@@ -101,6 +101,7 @@ fn frames_follow_each_other() {
     for len in [4, 9, 1] {
         let frame = scanner.scan(bytes).unwrap().unwrap();
         assert_eq!(frame.len, len);
+        assert_eq!(scan_once(bytes), Ok(Some(frame)), "nothing is left over from the frame before");
         bytes = &bytes[len..];
     }
     assert_eq!(scanner.scan(bytes), Ok(None));
