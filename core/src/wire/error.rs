@@ -83,6 +83,15 @@ pub const V0_TIMEOUT: i32 = 3;
 /// Older dialect: it expired in the queue.
 pub const V0_DEADLINE: i32 = 4;
 
+/// Texts that the older dialect has of its own.
+const V0_TEXTS: &[(ErrorCode, &str)] = &[
+    (codes::SLOT_NOT_BOUND, "unknown message type"),
+    (codes::QUEUE_IS_FULL, "the queue is full"),
+    (codes::POOL_IS_FULL, "the pool is full"),
+    (codes::APP_STOPPED, "the engine is not active"),
+    (codes::INVOCATION_DEADLINE, "the session has expired in the queue"),
+];
+
 impl fmt::Display for ErrorCode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "[{},{}]", self.category, self.code)?;
@@ -113,6 +122,15 @@ impl Failure {
     #[must_use]
     pub fn from_v0_worker(code: i32, text: impl Into<Bytes>) -> Self {
         Self::new(ErrorCode::new(codes::category::WORKER, code), text)
+    }
+
+    /// Number and text for a peer of the older dialect. Where the reason is only the code's usual text, the peer
+    /// gets the text that was usual there.
+    #[must_use]
+    pub fn to_v0(&self) -> (i32, &[u8]) {
+        let usual = self.text == self.code.text().as_bytes();
+        let row = V0_TEXTS.iter().find(|(code, _)| usual && *code == self.code);
+        (self.code.to_v0(), row.map_or(&self.text, |(_, text)| text.as_bytes()))
     }
 
     /// Appends an error message's arguments: `[[category, code], text]`.
@@ -223,5 +241,15 @@ mod tests {
         for (code, v0) in rows {
             assert_eq!(code.to_v0(), v0, "{code}");
         }
+    }
+
+    #[test]
+    fn texts_for_the_older_dialect() {
+        for (code, text) in V0_TEXTS {
+            assert_eq!(Failure::from(*code).to_v0(), (code.to_v0(), text.as_bytes()), "{code}");
+        }
+        let full = Failure::new(codes::QUEUE_IS_FULL, "queue is full: 100 requests");
+        assert_eq!(full.to_v0(), (2, &b"queue is full: 100 requests"[..]), "a reason of its own stays");
+        assert_eq!(Failure::from(codes::CONTROL_IPC).to_v0(), (2, &b"unexpected control IPC error"[..]));
     }
 }

@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_timeout_of_the_wrong_length_is_an_error_value() {
+    fn engine_defect_15_a_request_timeout_of_the_wrong_length_is_an_error_value() {
         assert_eq!(request_timeout(&[header("request_timeout", 1500)]), Ok(Some(1500)));
         assert_eq!(request_timeout(&triple(1, 2, 3)), Ok(None));
         for len in [0, 4, 7, 9] {
