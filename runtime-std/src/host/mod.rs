@@ -5,6 +5,7 @@
 
 pub mod config;
 pub mod launch;
+pub mod process;
 pub mod storage;
 
 mod lock;
