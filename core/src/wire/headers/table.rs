@@ -171,6 +171,18 @@ mod tests {
     }
 
     #[test]
+    fn the_oldest_go_first_and_no_more_than_must() {
+        let mut table = HeaderTable::default();
+        for name in ["a", "b", "c", "d"] {
+            table.push(sized(1024, name));
+        }
+        table.push(sized(1025, "e"));
+        let names: Vec<Bytes> = (83..=85).map(|index| table.get(index).unwrap().name).collect();
+        assert_eq!(names, ["e", "d", "c"], "1024 bytes are one too few, so two entries went");
+        assert_eq!((table.dynamic_bytes(), table.last_index()), (3073, 85));
+    }
+
+    #[test]
     fn an_entry_as_large_as_the_table_stays_alone_and_a_larger_one_empties_it() {
         let mut table = HeaderTable::default();
         table.push(Header::new("a", "1"));

@@ -58,6 +58,9 @@ fn depth_and_count_are_bounded_without_reserving() {
     let wide = |items: u32| [&[0xdd][..], &items.to_be_bytes(), &vec![0xc0; items as usize]].concat();
     assert!(Value::decode(&wide((1 << 20) - 1)).is_ok());
     assert_eq!(Value::decode(&wide(1 << 20)), Err(ValueError::TooMany));
+    let pair = |items: u32| [&[0x92][..], &wide(items), &wide(items)].concat();
+    assert!(Value::decode(&pair((1 << 19) - 2)).is_ok());
+    assert_eq!(Value::decode(&pair(1 << 19)), Err(ValueError::TooMany), "parts add up");
 }
 
 #[test]
