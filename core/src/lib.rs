@@ -7,6 +7,7 @@ extern crate alloc;
 
 pub mod config;
 pub mod engine;
+pub mod framework;
 pub mod machine;
 pub mod rng;
 pub mod session;

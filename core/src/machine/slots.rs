@@ -12,6 +12,18 @@ pub trait Key: Copy {
     fn slot(self) -> u32;
     /// The generation.
     fn generation(self) -> u32;
+
+    /// The key as one number: the account it has in a send queue.
+    fn to_bits(self) -> u64 {
+        (u64::from(self.generation()) << 32) | u64::from(self.slot())
+    }
+
+    /// The key behind such a number.
+    #[must_use]
+    #[expect(clippy::cast_possible_truncation, reason = "the two halves of what `to_bits` put together")]
+    fn from_bits(bits: u64) -> Self {
+        Self::from_parts(bits as u32, (bits >> 32) as u32)
+    }
 }
 
 impl Key for ConnId {
