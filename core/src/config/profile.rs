@@ -47,14 +47,14 @@ pub enum QueueMode {
     Vacancy,
 }
 
-/// The formula by which the pool grows.
+/// The formula by which the pool grows. In [`QueueMode::Vacancy`] it is always as many workers as it
+/// takes to run all that wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Growth {
     /// One worker per `grow-threshold` waiting requests, and none as long as no more than that wait
     /// per worker. The older generation's, and the default.
     Threshold,
-    /// One worker per `grow-threshold` waiting requests; with `queue-limit: 0`, as many as it takes
-    /// to run all that wait. The newer generation's.
+    /// One worker per `grow-threshold` waiting requests. The newer generation's.
     Demand,
 }
 
