@@ -274,7 +274,7 @@ impl Machine for Engine {
         workers
             .chain(request)
             .chain(self.strangers_timeout())
-            .chain(self.pool.next_timeout())
+            .chain(self.pool.next_timeout(self.now))
             .chain(self.phase.next_timeout())
             .fold(None, |best, next| soonest(best, Some(next)))
     }

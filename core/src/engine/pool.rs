@@ -98,8 +98,8 @@ impl Pool {
         self.levers.last().and_then(|(_, workers)| usize::try_from(*workers).ok())
     }
 
-    pub(super) fn next_timeout(&self) -> Option<(Timestamp, TimerReason)> {
-        self.backoff.until().map(|at| (at, TimerReason::Backoff))
+    pub(super) fn next_timeout(&self, now: Timestamp) -> Option<(Timestamp, TimerReason)> {
+        self.backoff.until(now).map(|at| (at, TimerReason::Backoff))
     }
 }
 
@@ -130,10 +130,14 @@ impl Engine {
         self.go_on_stopping();
     }
 
-    /// How many workers stay even without work. An app that is published from so many workers on gets
-    /// there without a client's help.
+    /// How many workers stay even without work.
+    ///
+    /// An app that is published from so many workers on must get there without a client's help; and an
+    /// app that does nothing but crash gets no requests, so one start must be tried without any.
     pub(super) fn floor(&self) -> usize {
-        self.config.profile.floor(self.publication.is_published())
+        let automatic = self.config.profile.floor(self.publication.is_published());
+        let probe = usize::from(self.pool.is_crash_looping());
+        self.pool.manual().unwrap_or(automatic.max(probe))
     }
 
     pub(super) fn active_workers(&self) -> usize {
