@@ -27,6 +27,8 @@ mod queue;
 mod relay;
 mod request;
 mod requests;
+#[cfg(test)]
+mod spawn_tests;
 mod stop;
 mod workers;
 

@@ -9,7 +9,7 @@ use core::time::Duration;
 use super::{Conn, Engine, RequestKey, Role};
 use crate::config::Protocol;
 use crate::machine::{
-    CloseReason, ConnId, ExitStatus, Output, Peer, Severity, StoreError, StoreId, WorkerId,
+    CloseReason, ConnId, ExitStatus, Output, Peer, Severity, Signal, StoreError, StoreId, WorkerId,
 };
 use crate::session::{Channels, Cut, Link, Lookup};
 use crate::time::{TimerReason, Timestamp};
@@ -326,7 +326,10 @@ impl Engine {
 
     pub(super) fn on_spawned(&mut self, worker: WorkerId, pid: u32) {
         let uid = self.worker_uid();
-        let Some(side) = self.workers.get_mut(&worker) else { return };
+        let Some(side) = self.workers.get_mut(&worker) else {
+            // It was given up while nobody knew whether there would be a process.
+            return self.out.push(Output::Kill { worker, signal: Signal::Kill });
+        };
         side.pid = Some(pid);
         self.out.push(Output::ReadOutput { worker });
         // A handshake that overtook this notice could not be checked before.
