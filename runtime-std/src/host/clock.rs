@@ -1,6 +1,5 @@
-//! Time for drivers, and the line that says a daemon is ready.
+//! Time for drivers.
 
-use std::net::SocketAddr;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use cocaine_core::time::{Timestamp, WallClock};
@@ -60,18 +59,6 @@ pub fn unix_micros() -> u64 {
     u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
 }
 
-/// The line (without its end) that a daemon writes to standard output when it serves:
-/// `ready locator=HOST:PORT`, then whatever else listens.
-pub fn ready_line<'a>(
-    locator: SocketAddr,
-    others: impl IntoIterator<Item = (&'a str, SocketAddr)>,
-) -> String {
-    others.into_iter().fold(format!("ready locator={locator}"), |mut line, (name, address)| {
-        super::json::push(&mut line, format_args!(" {name}={address}"));
-        line
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
@@ -94,13 +81,5 @@ mod tests {
         assert_eq!(clock.wall_jump(wall), None);
         let set = WallClock::new(clock.now(), unix_micros() - 5_000_000);
         assert!(clock.wall_jump(set).is_some());
-    }
-
-    #[test]
-    fn the_ready_line_is_for_programs() {
-        let address = |text: &str| text.parse().unwrap();
-        let line = ready_line(address("127.0.0.1:10053"), [("node", address("[::1]:1"))]);
-        assert_eq!(line, "ready locator=127.0.0.1:10053 node=[::1]:1");
-        assert_eq!(ready_line(address("127.0.0.1:1"), []), "ready locator=127.0.0.1:1");
     }
 }

@@ -9,6 +9,7 @@ pub mod json;
 pub mod launch;
 pub mod log;
 pub mod process;
+pub mod ready;
 pub mod storage;
 
 mod lock;

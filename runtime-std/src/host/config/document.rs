@@ -7,12 +7,18 @@ use cocaine_core::machine::Document;
 use super::ConfigError;
 use super::json::{self, Dialect};
 use super::source::Source;
+use super::toml;
 
-/// Reads a JSON file (UTF-8, at most 1 MiB, no comments) into the core's values, with the place of
-/// every key and list element.
+/// Reads a file (UTF-8, at most 1 MiB) into the core's values, with the place of every key and list
+/// element: TOML if its name ends so, else JSON without comments.
 pub fn read_document(path: &Path) -> Result<Document, ConfigError> {
     let source = Source::read(path)?;
-    let node = json::parse(&source.text, Dialect::Strict).map_err(|error| source.syntax(error))?;
+    let node = if path.extension().is_some_and(|extension| extension == "toml") {
+        toml::parse(&source.text)
+    } else {
+        json::parse(&source.text, Dialect::Strict)
+    };
+    let node = node.map_err(|error| source.syntax(error))?;
     Ok(Document { source: path.display().to_string(), value: node.to_value(), positions: node.positions() })
 }
 
@@ -33,6 +39,16 @@ mod tests {
         let entries = vec![("slave".into(), "run".into()), ("environment".into(), environment)];
         assert_eq!(document.value, Value::Map(entries));
         assert_eq!(document.positions["environment.A"], (3, 19));
+    }
+
+    #[test]
+    fn toml_is_read_too() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("profile.toml");
+        std::fs::write(&path, "pool-limit = 2\n").unwrap();
+        let document = read_document(&path).unwrap();
+        assert_eq!(document.value, Value::Map(vec![("pool-limit".into(), Value::Uint(2))]));
+        assert_eq!(document.positions["pool-limit"], (1, 1));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 
+use cocaine_core::config::AppName;
 use cocaine_core::machine::Severity;
 
 use super::model::{LogFormat, PortRange, SERVICES, severity_named};
@@ -67,11 +68,10 @@ pub fn app_argument(text: &str) -> Result<(String, std::path::PathBuf), String> 
 
 /// Checks that an app can have this name: it is part of a socket's path, and no service has it.
 pub fn app_name(name: &str) -> Result<(), String> {
-    let rule = match name {
-        "" | "." | ".." => "it cannot be a file name",
-        _ if name.contains(['/', '\0']) => "it may not contain \"/\" or a zero byte",
-        _ if SERVICES.contains(&name) => "a service of the node has it",
-        _ => return Ok(()),
+    let rule = match AppName::new(name) {
+        Err(error) => error.to_string(),
+        Ok(_) if SERVICES.contains(&name) => "a service of the node has it".into(),
+        Ok(_) => return Ok(()),
     };
     Err(format!("{name:?} cannot be the name of an app: {rule}"))
 }

@@ -6,6 +6,7 @@ use cocaine_core::wire::Value;
 
 use super::model::{DaemonConfig, severity_name};
 use super::setting::Setting;
+use crate::host::json::to_json;
 
 /// One line of `check-config`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,14 +48,14 @@ pub fn report(config: &DaemonConfig) -> Vec<Row> {
     rows
 }
 
-/// The same for programs: name to `{value, origin}`.
+/// The same for programs, as JSON in one line: name to `{"value": …, "origin": …}`.
 #[must_use]
-pub fn report_json(config: &DaemonConfig) -> Value {
+pub fn report_json(config: &DaemonConfig) -> String {
     let entry = |row: Row| {
         let fields = vec![("value".into(), row.value.into()), ("origin".into(), row.origin.into())];
         (Value::from(row.name), Value::Map(fields))
     };
-    Value::Map(report(config).into_iter().map(entry).collect())
+    to_json(&Value::Map(report(config).into_iter().map(entry).collect()))
 }
 
 fn row<T>(name: &str, setting: &Setting<T>, show: impl FnOnce(&T) -> String) -> Row {

@@ -157,7 +157,7 @@ fn mistakes_in_toml_are_found_with_their_place() {
         ("[apps]\nnode = \"/n\"", "2:1: \"node\" cannot be the name of an app: a service of the node has it"),
         (
             "[apps]\n\"a/b\" = \"/n\"",
-            "2:1: \"a/b\" cannot be the name of an app: it may not contain \"/\" or a zero byte",
+            "2:1: \"a/b\" cannot be the name of an app: a name must not contain '/'",
         ),
         ("[limits]\ndepth = 33", "2:9: limits.depth must be a whole number from 8 to 32, not 33"),
     ] {
@@ -312,6 +312,7 @@ fn the_report_has_every_setting_with_its_origin() {
     assert_eq!(row("apps.echo").value, "/e");
     assert_eq!(row("data").origin, "$HOME");
     assert_eq!(row("limits.frame-bytes").value, "67108864");
-    let cocaine_core::wire::Value::Map(entries) = report_json(&config) else { panic!() };
-    assert_eq!(entries.len(), rows.len());
+    let json: serde_json::Value = serde_json::from_str(&report_json(&config)).unwrap();
+    assert_eq!(json.as_object().unwrap().len(), rows.len());
+    assert_eq!(json["apps.echo"]["value"], "/e");
 }

@@ -11,6 +11,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use cocaine_core::config::AppName;
 use cocaine_core::machine::{Document, LaunchError, LaunchRequest, Launched};
 use rustix::io::Errno;
 
@@ -85,9 +86,7 @@ fn document(app: &str, path: &Path) -> Result<Option<Document>, LaunchError> {
 
 /// The spool for an app: that of its profile, or the daemon's own.
 fn spool_directory(app: &str, wanted: Option<&str>, own: &Path) -> Result<PathBuf, LaunchError> {
-    if matches!(app, "" | "." | "..") || app.contains(['/', '\0']) {
-        return Err(refused(app, Errno::INVAL, "this name cannot be a directory of the spool"));
-    }
+    AppName::new(app).map_err(|error| refused(app, Errno::INVAL, &error.to_string()))?;
     match wanted {
         Some(path) if Path::new(path).is_absolute() => Ok(path.into()),
         Some(path) => {

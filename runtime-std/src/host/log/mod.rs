@@ -8,16 +8,18 @@ mod format;
 mod tests;
 mod writer;
 
-use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
-use std::time::Duration;
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::time::{Duration, Instant};
 
 use cocaine_core::machine::{Record, Severity};
+use thiserror::Error;
 
+use super::clock::unix_micros;
 use super::config::{DaemonConfig, LogFormat};
+use super::os;
 use writer::{Target, Writer};
 
 /// What a log is made of.
@@ -44,18 +46,32 @@ impl From<&DaemonConfig> for LogOptions {
     }
 }
 
-/// The way into the log. Clones write into the same one.
+/// Why there is no log.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum LogError {
+    /// Its file cannot be opened for appending.
+    #[error("log file {}: {reason}; give another --log-file FILE", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        reason: String,
+        /// The POSIX error number.
+        errno: i32,
+    },
+    /// Its thread cannot be started.
+    #[error("cannot start the thread that writes the log: {reason}")]
+    Thread {
+        /// What the system says.
+        reason: String,
+    },
+}
+
+/// The way into the log. Clones write into the same one; its thread ends with the last of them.
 #[derive(Clone, Debug)]
 pub struct Log {
     queue: SyncSender<Line>,
     shared: Arc<Shared>,
-}
-
-/// The thread behind a log.
-#[derive(Debug)]
-pub struct LogThread {
-    log: Log,
-    finished: Receiver<()>,
 }
 
 /// What waits in the queue.
@@ -63,6 +79,8 @@ enum Line {
     Record(Record, u64),
     /// Look at the flags.
     Wake,
+    /// Say when everything before is written.
+    Flush(SyncSender<()>),
 }
 
 #[derive(Debug)]
@@ -70,32 +88,35 @@ struct Shared {
     level: AtomicU8,
     dropped: AtomicU64,
     reopen: AtomicBool,
-    finish: AtomicBool,
 }
 
 impl Log {
-    /// Opens the log and starts its thread. Errors: the file cannot be opened.
-    pub fn start(options: &LogOptions) -> io::Result<(Self, LogThread)> {
-        let target = Target::open(options.file.as_deref())?;
-        Self::start_with(target, options)
+    /// Opens the log and starts its thread.
+    pub fn open(options: LogOptions) -> Result<Self, LogError> {
+        let target = match options.file {
+            None => Target::standard_error(),
+            Some(path) => Target::file(path.clone()).map_err(|error| LogError::File {
+                path,
+                reason: os::reason(&error),
+                errno: os::errno(&error),
+            })?,
+        };
+        Self::start(target, options.format, options.level, options.queue)
     }
 
-    fn start_with(target: Target, options: &LogOptions) -> io::Result<(Self, LogThread)> {
-        let (queue, lines) = sync_channel(options.queue);
-        let (done, finished) = sync_channel(1);
+    fn start(target: Target, format: LogFormat, level: Severity, queue: usize) -> Result<Self, LogError> {
+        let (queue, lines) = sync_channel(queue);
         let shared = Arc::new(Shared {
-            level: AtomicU8::new(options.level as u8),
+            level: AtomicU8::new(level as u8),
             dropped: AtomicU64::new(0),
             reopen: AtomicBool::new(false),
-            finish: AtomicBool::new(false),
         });
-        let mut writer = Writer::new(target, options.format, lines, Arc::clone(&shared));
-        std::thread::Builder::new().name("log".into()).spawn(move || {
-            writer.run();
-            let _ = done.send(());
-        })?;
-        let log = Self { queue, shared };
-        Ok((log.clone(), LogThread { log, finished }))
+        let mut writer = Writer::new(target, format, lines, Arc::clone(&shared));
+        std::thread::Builder::new()
+            .name("log".into())
+            .spawn(move || writer.run())
+            .map_err(|error| LogError::Thread { reason: os::reason(&error) })?;
+        Ok(Self { queue, shared })
     }
 
     /// Whether lines of this severity are written.
@@ -109,8 +130,13 @@ impl Log {
         self.shared.level.store(level as u8, Ordering::Relaxed);
     }
 
+    /// Logs a record, with the time it is now. Never waits.
+    pub fn write(&self, record: Record) {
+        self.write_at(record, unix_micros());
+    }
+
     /// Logs a record of this wall time (microseconds since the Unix epoch). Never waits.
-    pub fn write(&self, record: Record, unix_micros: u64) {
+    pub fn write_at(&self, record: Record, unix_micros: u64) {
         if self.enabled(record.severity) && self.queue.try_send(Line::Record(record, unix_micros)).is_err() {
             self.shared.dropped.fetch_add(1, Ordering::Relaxed);
         }
@@ -123,14 +149,18 @@ impl Log {
         // With a full queue the thread is awake anyway.
         let _ = self.queue.try_send(Line::Wake);
     }
-}
 
-impl LogThread {
-    /// Writes what waits and ends the thread. Returns whether that was possible within `patience`:
-    /// a terminal that takes nothing must not keep a daemon from stopping.
-    pub fn finish(self, patience: Duration) -> bool {
-        self.log.shared.finish.store(true, Ordering::Release);
-        let _ = self.log.queue.try_send(Line::Wake);
-        !matches!(self.finished.recv_timeout(patience), Err(RecvTimeoutError::Timeout))
+    /// Waits until everything logged so far is written, at most this long: a terminal that takes
+    /// nothing must not keep a daemon from stopping. Returns whether it was.
+    pub fn flush(&self, patience: Duration) -> bool {
+        let deadline = Instant::now() + patience;
+        let (done, written) = sync_channel(1);
+        while self.queue.try_send(Line::Flush(done.clone())).is_err() {
+            if Instant::now() >= deadline {
+                return false;
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        written.recv_timeout(deadline.saturating_duration_since(Instant::now())).is_ok()
     }
 }

@@ -26,11 +26,13 @@ pub(super) enum Target {
 }
 
 impl Target {
-    pub(super) fn open(file: Option<&Path>) -> io::Result<Self> {
-        match file {
-            Some(path) => Ok(Self::File(path.to_owned(), append_to(path)?)),
-            None => Ok(Self::Stream(Box::new(io::stderr()))),
-        }
+    pub(super) fn standard_error() -> Self {
+        Self::Stream(Box::new(io::stderr()))
+    }
+
+    pub(super) fn file(path: PathBuf) -> io::Result<Self> {
+        let file = append_to(&path)?;
+        Ok(Self::File(path, file))
     }
 
     fn write(&mut self, text: &str) -> io::Result<()> {
@@ -66,40 +68,35 @@ impl Writer {
         Self { target, format, lines, shared, text: String::new(), gathered: 0 }
     }
 
-    /// Writes until it is told to finish and nothing waits, or nobody can log any more.
+    /// Writes until nobody can log any more.
     pub(super) fn run(&mut self) {
         while let Ok(first) = self.lines.recv() {
             self.reopen_if_wanted();
             self.gather(first);
             self.write_out();
-            if self.shared.finish.load(Ordering::Acquire) {
-                self.drain();
-                return;
-            }
         }
-        self.write_out();
     }
 
     /// Takes what waits, as far as it makes a good write.
     fn gather(&mut self, first: Line) {
         let mut next = Some(first);
         while let Some(waiting) = next {
-            if let Line::Record(record, at) = waiting {
-                self.note_dropped();
-                self.gathered += 1;
-                line(&mut self.text, self.format, &record, at);
+            match waiting {
+                Line::Record(record, at) => {
+                    self.note_dropped();
+                    self.gathered += 1;
+                    line(&mut self.text, self.format, &record, at);
+                }
+                Line::Flush(done) => {
+                    self.note_dropped();
+                    self.write_out();
+                    // Whoever waited may have lost patience.
+                    let _ = done.try_send(());
+                }
+                Line::Wake => {}
             }
             next = if self.text.len() < GATHER { self.lines.try_recv().ok() } else { None };
         }
-    }
-
-    fn drain(&mut self) {
-        while let Ok(next) = self.lines.try_recv() {
-            self.gather(next);
-            self.write_out();
-        }
-        self.note_dropped();
-        self.write_out();
     }
 
     /// Says how many lines are missing before the next one.

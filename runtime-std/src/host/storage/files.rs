@@ -26,7 +26,7 @@ use rustix::io::Errno;
 use super::Storage;
 use super::name::{Collection, Key, OWN_PREFIX};
 use crate::host::lock::FileLock;
-use crate::host::os::sync_directory;
+use crate::host::os::{errno, reason, sync_directory};
 
 /// A directory of values in the original's layout.
 #[derive(Debug)]
@@ -37,21 +37,27 @@ pub struct FilesStorage {
 }
 
 impl FilesStorage {
-    /// A store in this directory, which is made when the first value is written. Values of more
-    /// than `max_value` bytes are neither written nor read (error 27).
-    #[must_use]
-    pub fn new(root: impl Into<PathBuf>, max_value: u64) -> Self {
-        Self { root: root.into(), max_value, temporaries: AtomicU64::new(0) }
+    /// A store in this directory, which is made if it is not there. Values of more than `max_value`
+    /// bytes are neither written nor read (error 27). What writers that died have left is removed.
+    ///
+    /// Errors: the directory can be neither made nor read. One that cannot be written is accepted.
+    pub fn open(root: impl Into<PathBuf>, max_value: u64) -> Result<Self, StoreError> {
+        let store = Self { root: root.into(), max_value, temporaries: AtomicU64::new(0) };
+        let collections =
+            store.make_root().and_then(|()| entries(&store.root)).map_err(|error| StoreError {
+                errno: errno(&error),
+                text: format!("cannot use storage {}: {}", store.root.display(), reason(&error)),
+            })?;
+        store.clean(&collections);
+        Ok(store)
     }
 
-    /// Removes what writers that died have left behind. To be called once, at start; a store that
-    /// is not there yet, or cannot be written, has nothing to clean.
-    pub fn clean(&self) {
+    fn clean(&self, collections: &[String]) {
         let Ok(_lock) = self.lock() else { return };
-        for collection in entries(&self.root).unwrap_or_default() {
-            for name in entries(&self.root.join(&collection)).unwrap_or_default() {
+        for directory in collections.iter().map(|collection| self.root.join(collection)) {
+            for name in entries(&directory).unwrap_or_default() {
                 if name.starts_with(TEMPORARY) {
-                    let _ = fs::remove_file(self.root.join(&collection).join(name));
+                    let _ = fs::remove_file(directory.join(name));
                 }
             }
         }

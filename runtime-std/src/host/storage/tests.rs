@@ -12,7 +12,7 @@ const LIMIT: u64 = 1 << 20;
 
 fn store() -> (TempDir, FilesStorage) {
     let dir = tempfile::tempdir().unwrap();
-    let store = FilesStorage::new(dir.path().join("store"), LIMIT);
+    let store = FilesStorage::open(dir.path().join("store"), LIMIT).unwrap();
     (dir, store)
 }
 
@@ -171,7 +171,7 @@ fn writers_that_died_are_cleaned_up_after() {
     put(&store, "k", "v", &[]);
     let left = dir.path().join("store/c/.cocaine-new-1-1");
     fs::write(&left, "half").unwrap();
-    store.clean();
+    let store = FilesStorage::open(dir.path().join("store"), LIMIT).unwrap();
     assert!(!left.exists());
     assert_eq!(store.read("c", "k").unwrap(), "v");
 }
@@ -180,10 +180,9 @@ fn writers_that_died_are_cleaned_up_after() {
 fn a_root_that_is_a_file_is_said_so() {
     let dir = tempfile::tempdir().unwrap();
     fs::write(dir.path().join("store"), "").unwrap();
-    let store = FilesStorage::new(dir.path().join("store"), LIMIT);
-    assert_eq!(store.read("c", "k").unwrap_err().errno, 20);
-    let error = store.write("c", "k", b"", &[]).unwrap_err();
+    let error = FilesStorage::open(dir.path().join("store"), LIMIT).unwrap_err();
     assert!(matches!(error.errno, 17 | 20), "{error:?}");
+    assert!(error.text.starts_with("cannot use storage "), "{error}");
 }
 
 /// Readers see whole values while several writers, each with a lock file of its own as other
@@ -197,7 +196,7 @@ fn services_defect_39_writes_are_atomic() {
         .map(|n| {
             let root = dir.path().join("store");
             std::thread::spawn(move || {
-                let store = FilesStorage::new(root, LIMIT);
+                let store = FilesStorage::open(root, LIMIT).unwrap();
                 for _ in 0..10 {
                     store.write("c", "k", &[b'0' + n; 4096], &[n.to_string()]).unwrap();
                 }
@@ -236,7 +235,7 @@ fn in_namespace(test: &str, mount: &str) {
 }
 
 fn namespace_store() -> FilesStorage {
-    FilesStorage::new(Path::new(&std::env::var_os("DIR").unwrap()).join("store"), LIMIT)
+    FilesStorage::open(Path::new(&std::env::var_os("DIR").unwrap()).join("store"), LIMIT).unwrap()
 }
 
 #[test]
