@@ -10,12 +10,15 @@ use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use cocaine_core::machine::{IoError, SpawnSpec};
-use cocaine_runtime_std::host::process::{FileLimit, ShimConfig, prepare, shim_error, shim_main};
+use cocaine_runtime_std::host::process::{
+    FileLimit, ShimConfig, prepare, raise_file_limit, shim_error, shim_main,
+};
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args_os().skip(1);
     match arguments.next().as_deref().and_then(|argument| argument.to_str()) {
         Some("shim") => shim_main(arguments),
+        Some("raise") => raise(),
         Some("parent") => parent(arguments.next().is_some_and(|user| user == "other")),
         _ => run_all(),
     }
@@ -32,6 +35,7 @@ fn run_all() -> ExitCode {
             "limits_are_set_and_our_own_file_limit_is_restored",
             limits_are_set_and_our_own_file_limit_is_restored,
         ),
+        ("our_own_file_limit_is_raised", our_own_file_limit_is_raised),
         ("what_cannot_be_started_is_said_so", what_cannot_be_started_is_said_so),
         ("a_worker_dies_with_its_daemon", a_worker_dies_with_its_daemon),
         ("a_worker_of_another_user", a_worker_of_another_user),
@@ -149,6 +153,25 @@ fn limits_are_set_and_our_own_file_limit_is_restored() {
     let error = run_with(&spec, &shim).unwrap_err();
     assert_eq!(error.errno, 22);
     assert!(error.text.contains("cannot set limit nofile=70:60: invalid argument"), "{error}");
+}
+
+/// Raises the limit, first to 200 and then as far as possible, and says what it was and is.
+fn raise() -> ExitCode {
+    let before = raise_file_limit(Some(200));
+    let between = raise_file_limit(None);
+    println!("{} {} {}", before.soft, between.soft, FileLimit::current().soft);
+    ExitCode::SUCCESS
+}
+
+fn our_own_file_limit_is_raised() {
+    let program = std::env::current_exe().unwrap();
+    let with_limits = |limits: &str| {
+        let script = format!("{limits}; ulimit -Hn 300; exec \"$0\" raise");
+        let output = Command::new("sh").arg("-c").arg(script).arg(&program).output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    assert_eq!(with_limits("ulimit -Sn 64"), "64 200 300\n");
+    assert_eq!(with_limits("ulimit -Sn 250"), "250 250 300\n", "a higher limit stays");
 }
 
 fn what_cannot_be_started_is_said_so() {

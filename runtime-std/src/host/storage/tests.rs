@@ -120,7 +120,7 @@ fn services_defect_39_keys_and_tags_may_not_collide() {
     put(&store, "k", "1", &["t"]);
     let key_is_tag = store.write("c", "t", b"2", &[]).unwrap_err();
     assert_eq!(key_is_tag.errno, 21);
-    assert!(key_is_tag.text.contains(r#"key "t" in collection "c""#), "{key_is_tag}");
+    assert_eq!(key_is_tag.text, r#"key "t" in collection "c": this name is a tag of the collection already"#);
     let tag_is_key = store.write("c", "l", b"2", &strings(&["fresh", "k"])).unwrap_err();
     assert_eq!(tag_is_key.errno, 20);
     assert!(tag_is_key.text.contains(r#"the tag "k""#), "{tag_is_key}");
