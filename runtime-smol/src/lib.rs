@@ -1,1 +1,3 @@
 //! A Cocaine node on smol.
+
+pub mod driver;
