@@ -3,9 +3,11 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use cocaine_core::engine::{Engine, EngineCommand, EngineConfig, EngineNotice};
-use cocaine_core::node::{EngineId, Node, NodeCommand, NodeConfig, NodeNotice};
+use cocaine_core::machine::EngineId;
+use cocaine_core::node::{Node, NodeCommand, NodeConfig, NodeNotice};
 use smol::channel::{self, Receiver, Sender};
 
 use crate::driver::{Spread, World, drive};
@@ -41,10 +43,10 @@ impl NodeHandle {
         Self { commands, news }
     }
 
-    /// Asks the node to stop everything.
-    pub(super) fn shut_down(&self) {
+    /// Asks the node to stop everything in this time.
+    pub(super) fn shut_down(&self, within: Duration) {
         // A node that is gone has stopped.
-        let _ = self.commands.try_send(NodeCommand::Shutdown);
+        let _ = self.commands.try_send(NodeCommand::Shutdown { within });
     }
 
     /// Tells the node to open its listeners and start its apps.
