@@ -1,5 +1,6 @@
 //! From flags to a running node, and to its end.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -9,11 +10,11 @@ use cocaine_core::engine::EngineLimits;
 use cocaine_core::machine::{Record, Severity};
 use cocaine_core::node::{NodeConfig, NodeNotice, PortConfig, ServiceKind};
 use cocaine_core::wire::Limits;
+use cocaine_runtime_std::host::clock::{ready_line, unix_micros};
 use cocaine_runtime_std::host::config::{self, Claim, DaemonConfig, Flags, RuntimeAccess, Surroundings, Warning};
 use cocaine_runtime_std::host::launch::{ArchiveLimits, Launcher};
-use cocaine_runtime_std::host::log::{Log, LogOptions};
+use cocaine_runtime_std::host::log::{Log, LogOptions, LogThread};
 use cocaine_runtime_std::host::process::{self, GroupRecords, ShimConfig};
-use cocaine_runtime_std::host::ready::ready_line;
 use cocaine_runtime_std::host::storage::FilesStorage;
 use smol::future::FutureExt;
 
@@ -48,7 +49,8 @@ pub(super) fn run(arguments: &RunArgs) -> Result<(), Exit> {
 /// A daemon with its directories claimed and its node started.
 pub(super) struct Daemon {
     node: NodeHandle,
-    log: Arc<Log>,
+    log: Log,
+    writer: LogThread,
     // Given back last, when nothing runs any more.
     _claim: Claim,
 }
@@ -63,23 +65,25 @@ impl Daemon {
         // Only root can run workers as somebody else, who must then reach their socket.
         let access = if root { RuntimeAccess::OtherUsers } else { RuntimeAccess::Private };
         let claim = config::prepare(&config, access)?;
-        let log = open_log(&config)?;
-        say(&log, &loaded.warnings);
+        let (log, writer) = open_log(&config)?;
+        for warning in &loaded.warnings {
+            say(&log, Severity::Warning, "config", warning.to_string());
+        }
         for leftover in process::kill_leftovers(&config.runtime.value, LEFTOVERS) {
             let text = format!("killed process group {} that an earlier daemon left behind", leftover.group);
-            log.write(Record::new(Severity::Warning, "node", text));
+            say(&log, Severity::Warning, "node", text);
         }
         let host = make_host(&config, &log)?;
-        let panicked = Arc::clone(&log);
+        let panicked = log.clone();
         let threads = usize::try_from(config.threads.value).unwrap_or(1);
         let spread = Spread::new(threads, move |task, message| {
-            panicked.write(Record::new(Severity::Error, task, format!("panicked: {message}")));
+            say(&panicked, Severity::Error, task, format!("panicked: {message}"));
         });
         let spread = Arc::new(spread.map_err(|error| Exit::Other(format!("cannot start a thread: {error}")))?);
         let node_config = node_config(&config)?;
         let node = NodeHandle::start(&spread, &World::new(Arc::new(host)), node_config);
         node.open();
-        Ok(Self { node, log, _claim: claim })
+        Ok(Self { node, log, writer, _claim: claim })
     }
 
     /// Waits until everything listens. `None` if the operator wants it to stop before.
@@ -87,8 +91,7 @@ impl Daemon {
         loop {
             match self.next(wishes).await {
                 Event::News(NodeNotice::Ready { endpoints }) => {
-                    let first = endpoints.into_iter().filter_map(|(name, at)| Some((name, *at.first()?)));
-                    return Ok(Some(ready_line(first)));
+                    return Ok(Some(ready(&endpoints)));
                 }
                 Event::News(NodeNotice::Failed { errors }) => {
                     let sentences: Vec<String> = errors.iter().map(ToString::to_string).collect();
@@ -116,7 +119,7 @@ impl Daemon {
 
     /// Stops politely; at once if the operator insists.
     pub(super) async fn stop(mut self, wishes: &mut Wishes) {
-        self.log.write(Record::new(Severity::Info, "node", "stopping"));
+        say(&self.log, Severity::Info, "node", "stopping".into());
         self.node.shut_down(STOP);
         loop {
             match self.next(wishes).await {
@@ -125,7 +128,7 @@ impl Daemon {
                 Event::News(_) => {}
             }
         }
-        self.log.flush(Duration::from_secs(1));
+        self.writer.finish(Duration::from_secs(1));
     }
 
     async fn next(&mut self, wishes: &mut Wishes) -> Event {
@@ -141,23 +144,26 @@ enum Event {
     Gone,
 }
 
-fn open_log(config: &DaemonConfig) -> Result<Arc<Log>, Exit> {
-    let options = LogOptions {
-        file: config.log.file.value.clone(),
-        format: config.log.format.value,
-        level: config.log.level.value,
-        queue: usize::try_from(config.limits.log_queue.value).unwrap_or(usize::MAX),
-    };
-    Log::open(options).map(Arc::new).map_err(|error| Exit::Config(error.to_string()))
+/// The ready line: the locator first, then the other services by name.
+fn ready(endpoints: &BTreeMap<String, Vec<SocketAddr>>) -> String {
+    let first = |name: &str| endpoints.get(name).and_then(|at| at.first().copied());
+    let locator = first("locator").unwrap_or(SocketAddr::from(([0, 0, 0, 0], 0)));
+    let others = endpoints.keys().filter(|name| *name != "locator");
+    ready_line(locator, others.filter_map(|name| Some((name.as_str(), first(name)?))))
 }
 
-fn say(log: &Log, warnings: &[Warning]) {
-    for warning in warnings {
-        log.write(Record::new(Severity::Warning, "config", warning.to_string()));
-    }
+fn open_log(config: &DaemonConfig) -> Result<(Log, LogThread), Exit> {
+    Log::start(&LogOptions::from(config)).map_err(|error| {
+        let file = config.log.file.value.as_deref().map_or("the log".into(), |file| file.display().to_string());
+        Exit::Config(format!("{file}: cannot write the log: {error}; give another --log-file FILE"))
+    })
 }
 
-fn make_host(config: &DaemonConfig, log: &Arc<Log>) -> Result<DaemonHost, Exit> {
+fn say(log: &Log, severity: Severity, source: &str, message: String) {
+    log.write(Record::new(severity, source, message), unix_micros());
+}
+
+fn make_host(config: &DaemonConfig, log: &Log) -> Result<DaemonHost, Exit> {
     let limits = &config.limits;
     let archive = ArchiveLimits {
         entries: limits.archive_entries.value,
@@ -170,15 +176,16 @@ fn make_host(config: &DaemonConfig, log: &Arc<Log>) -> Result<DaemonHost, Exit> 
     let records = GroupRecords::create(&config.runtime.value).map_err(|error| {
         Exit::Config(format!("{}: cannot record worker processes: {error}", config.runtime.value.display()))
     })?;
-    let storage = FilesStorage::open(&config.storage.value, limits.value_bytes.value);
+    let storage = FilesStorage::new(&config.storage.value, limits.value_bytes.value);
+    storage.clean();
     let launcher = Launcher::new(&config.spool.value, archive);
     launcher.clean();
     Ok(DaemonHost {
-        storage: storage.map_err(|error| Exit::Config(error.to_string()))?,
+        storage,
         launcher,
         shim: ShimConfig { program, arguments: vec![SHIM.into()], file_limit: Some(file_limit) },
         records: records.into(),
-        log: Arc::clone(log),
+        log: log.clone(),
     })
 }
 
