@@ -7,7 +7,6 @@ use cocaine_core::machine::{
     IoError, LaunchError, LaunchRequest, Launched, Record, Severity, SpawnSpec, StoreError, StoreReply, StoreRequest,
 };
 use cocaine_runtime_std::host::launch::Launcher;
-use cocaine_runtime_std::host::clock::unix_micros;
 use cocaine_runtime_std::host::log::Log;
 use cocaine_runtime_std::host::process::{self, GroupRecords, Prepared, ShimConfig};
 use cocaine_runtime_std::host::storage::{FilesStorage, Storage};
@@ -46,7 +45,7 @@ impl Host for DaemonHost {
     }
 
     fn log(&self, record: Record) {
-        self.log.write(record, unix_micros());
+        self.log.write(record);
     }
 }
 

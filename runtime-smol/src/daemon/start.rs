@@ -10,10 +10,10 @@ use cocaine_core::engine::EngineLimits;
 use cocaine_core::machine::{Record, Severity};
 use cocaine_core::node::{NodeConfig, NodeNotice, PortConfig, ServiceKind};
 use cocaine_core::wire::Limits;
-use cocaine_runtime_std::host::clock::{ready_line, unix_micros};
+use cocaine_runtime_std::host::clock::ready_line;
 use cocaine_runtime_std::host::config::{self, Claim, DaemonConfig, Flags, RuntimeAccess, Surroundings, Warning};
 use cocaine_runtime_std::host::launch::{ArchiveLimits, Launcher};
-use cocaine_runtime_std::host::log::{Log, LogOptions, LogThread};
+use cocaine_runtime_std::host::log::{Log, LogOptions};
 use cocaine_runtime_std::host::process::{self, GroupRecords, ShimConfig};
 use cocaine_runtime_std::host::storage::FilesStorage;
 use smol::future::FutureExt;
@@ -50,7 +50,6 @@ pub(super) fn run(arguments: &RunArgs) -> Result<(), Exit> {
 pub(super) struct Daemon {
     node: NodeHandle,
     log: Log,
-    writer: LogThread,
     // Given back last, when nothing runs any more.
     _claim: Claim,
 }
@@ -65,7 +64,7 @@ impl Daemon {
         // Only root can run workers as somebody else, who must then reach their socket.
         let access = if root { RuntimeAccess::OtherUsers } else { RuntimeAccess::Private };
         let claim = config::prepare(&config, access)?;
-        let (log, writer) = open_log(&config)?;
+        let log = Log::open(LogOptions::from(&config)).map_err(|error| Exit::Config(error.to_string()))?;
         for warning in &loaded.warnings {
             say(&log, Severity::Warning, "config", warning.to_string());
         }
@@ -83,7 +82,7 @@ impl Daemon {
         let node_config = node_config(&config)?;
         let node = NodeHandle::start(&spread, &World::new(Arc::new(host)), node_config);
         node.open();
-        Ok(Self { node, log, writer, _claim: claim })
+        Ok(Self { node, log, _claim: claim })
     }
 
     /// Waits until everything listens. `None` if the operator wants it to stop before.
@@ -128,7 +127,7 @@ impl Daemon {
                 Event::News(_) => {}
             }
         }
-        self.writer.finish(Duration::from_secs(1));
+        self.log.flush(Duration::from_secs(1));
     }
 
     async fn next(&mut self, wishes: &mut Wishes) -> Event {
@@ -152,15 +151,8 @@ fn ready(endpoints: &BTreeMap<String, Vec<SocketAddr>>) -> String {
     ready_line(locator, others.filter_map(|name| Some((name.as_str(), first(name)?))))
 }
 
-fn open_log(config: &DaemonConfig) -> Result<(Log, LogThread), Exit> {
-    Log::start(&LogOptions::from(config)).map_err(|error| {
-        let file = config.log.file.value.as_deref().map_or("the log".into(), |file| file.display().to_string());
-        Exit::Config(format!("{file}: cannot write the log: {error}; give another --log-file FILE"))
-    })
-}
-
 fn say(log: &Log, severity: Severity, source: &str, message: String) {
-    log.write(Record::new(severity, source, message), unix_micros());
+    log.write(Record::new(severity, source, message));
 }
 
 fn make_host(config: &DaemonConfig, log: &Log) -> Result<DaemonHost, Exit> {
@@ -176,12 +168,11 @@ fn make_host(config: &DaemonConfig, log: &Log) -> Result<DaemonHost, Exit> {
     let records = GroupRecords::create(&config.runtime.value).map_err(|error| {
         Exit::Config(format!("{}: cannot record worker processes: {error}", config.runtime.value.display()))
     })?;
-    let storage = FilesStorage::new(&config.storage.value, limits.value_bytes.value);
-    storage.clean();
+    let storage = FilesStorage::open(&config.storage.value, limits.value_bytes.value);
     let launcher = Launcher::new(&config.spool.value, archive);
     launcher.clean();
     Ok(DaemonHost {
-        storage,
+        storage: storage.map_err(|error| Exit::Config(error.to_string()))?,
         launcher,
         shim: ShimConfig { program, arguments: vec![SHIM.into()], file_limit: Some(file_limit) },
         records: records.into(),
