@@ -5,16 +5,16 @@
 use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
-use std::process::Command;
 use std::sync::Arc;
 
 use bytes::BytesMut;
 use cocaine_core::machine::{
-    Batch, CloseReason, ConnId, Endpoint, Input, LaunchError, LaunchRequest, Launched, ListenAt, ListenerId,
-    Machine, Origin, Output, Record, Slots, SpawnSpec, StoreError, StoreReply, StoreRequest,
+    Batch, CloseReason, ConnId, Endpoint, Input, IoError, LaunchError, LaunchRequest, Launched, ListenAt,
+    ListenerId, Machine, Origin, Output, Record, Slots, SpawnSpec, StoreError, StoreReply, StoreRequest,
 };
 use cocaine_core::time::{TimerReason, Timestamp};
 use cocaine_runtime_smol::driver::{Host, Spread, World, drive};
+use cocaine_runtime_std::host::process::Prepared;
 
 /// Copies bytes between each accepted connection and one it dials for it.
 struct Relay {
@@ -148,8 +148,8 @@ impl Host for Nothing {
     fn launch(&self, _: LaunchRequest) -> Result<Launched, LaunchError> {
         Err(LaunchError { errno: 95, text: "a relay launches nothing".into() })
     }
-    fn command(&self, _: &SpawnSpec) -> io::Result<Command> {
-        Err(io::ErrorKind::Unsupported.into())
+    fn prepare(&self, _: &SpawnSpec) -> Result<Prepared, IoError> {
+        Err(IoError { errno: 95, text: "a relay starts nothing".into() })
     }
     fn log(&self, record: Record) {
         eprintln!("{}", record.message);

@@ -251,12 +251,16 @@ impl<M: Machine, N: FnMut(M::Notice)> Driver<'_, M, N> {
             return;
         }
         self.kill(worker, Signal::Kill);
+        let pid = self.workers.pid(worker);
         for bytes in self.workers.last_output(worker, &mut self.scratch) {
             self.feed(Input::WorkerOutput { worker, bytes });
         }
         match self.workers.reap(worker) {
             Some(status) => {
                 self.workers.remove(worker);
+                if let Some(pid) = pid {
+                    self.world.host.gone(pid);
+                }
                 self.feed(Input::WorkerExited { worker, status });
             }
             None => drop(self.later.insert((self.now + REAP_PAUSE, Token::Exit(worker)))),

@@ -1,12 +1,12 @@
 //! What a driver asks of the program around it.
 
-use std::io;
-use std::process::Command;
 use std::sync::Arc;
 
 use cocaine_core::machine::{
-    LaunchError, LaunchRequest, Launched, Record, SpawnSpec, StoreError, StoreReply, StoreRequest,
+    IoError, LaunchError, LaunchRequest, Launched, Record, SpawnSpec, StoreError, StoreReply, StoreRequest,
 };
+
+use cocaine_runtime_std::host::process::Prepared;
 
 use super::clock::Clock;
 
@@ -26,13 +26,19 @@ pub trait Host: Send + Sync + 'static {
     /// As [`LaunchError`] says.
     fn launch(&self, request: LaunchRequest) -> Result<Launched, LaunchError>;
 
-    /// Makes the command that starts a worker: arguments, environment, directory, identity, limits.
-    /// The driver adds its process group and its standard streams. May block.
+    /// Prepares to start a worker: arguments, environment, directory, identity, limits, streams, and a process
+    /// group of its own. May block.
     ///
     /// # Errors
     ///
     /// If such a worker cannot be started here.
-    fn command(&self, spec: &SpawnSpec) -> io::Result<Command>;
+    fn prepare(&self, spec: &SpawnSpec) -> Result<Prepared, IoError>;
+
+    /// A worker's process was started: to be remembered in case this program dies before it. May block.
+    fn started(&self, _pid: u32, _spec: &SpawnSpec) {}
+
+    /// A worker's process group is gone. Must not block for long.
+    fn gone(&self, _pid: u32) {}
 
     /// Writes a record to the log. Must not block.
     fn log(&self, record: Record);

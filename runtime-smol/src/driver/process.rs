@@ -2,13 +2,14 @@
 
 use std::io;
 use std::os::fd::OwnedFd;
-use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::os::unix::process::ExitStatusExt;
 use std::sync::OnceLock;
 use std::sync::mpsc;
 
-use async_process::{Child, Command, Stdio};
+use async_process::{Child, Command};
 use bytes::BytesMut;
 use cocaine_core::machine::{ExitStatus, IoError, Signal, SpawnSpec};
+use cocaine_runtime_std::host::process::{Prepared, Streams};
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags};
 
@@ -38,20 +39,28 @@ enum Life {
 impl Process {
     /// Starts a process. Blocks for some milliseconds in a large program.
     pub(super) fn start(host: &dyn Host, spec: &SpawnSpec) -> Result<Self, IoError> {
-        Self::try_start(host, spec).map_err(|error| IoError {
+        let Prepared { command, streams, output, exec_error } = host.prepare(spec)?;
+        let process = Self::try_start(command, streams, output).map_err(|error| IoError {
             errno: error.raw_os_error().unwrap_or(0),
             text: format!("starting {} for app {}: {error}", spec.executable, spec.app),
-        })
+        })?;
+        host.started(process.id(), spec);
+        // Without its executable the process ends by itself, and is reaped when it is dropped here.
+        exec_error.wait().inspect_err(|_| host.gone(process.id()))?;
+        Ok(process)
     }
 
-    fn try_start(host: &dyn Host, spec: &SpawnSpec) -> io::Result<Self> {
-        let mut command = host.command(spec)?;
-        command.process_group(0);
-        let (output, input) = io::pipe()?;
+    fn try_start(
+        command: std::process::Command,
+        streams: Streams,
+        output: io::PipeReader,
+    ) -> io::Result<Self> {
         rustix::io::ioctl_fionbio(&output, true)?;
-        // The command holds the pipe's other end: it must be gone, or there would be no end of file.
-        let child =
-            Command::from(command).stdin(Stdio::null()).stdout(input.try_clone()?).stderr(input).spawn()?;
+        let mut command = Command::from(command);
+        command.stdin(streams.stdin).stdout(streams.stdout).stderr(streams.stderr);
+        let child = command.spawn()?;
+        // It holds the other ends of the pipes: while it lives there is no end of file.
+        drop(command);
         let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw).ok_or(Errno::SRCH)?;
         let exit = rustix::process::pidfd_open(pid, PidfdFlags::empty()).inspect_err(|_| {
             // It is a child of ours that nobody has reaped, so the group is still its own.

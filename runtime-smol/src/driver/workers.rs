@@ -117,6 +117,13 @@ impl Workers {
         }
     }
 
+    pub(super) fn pid(&self, id: WorkerId) -> Option<u32> {
+        match &self.workers.get(&id)?.stage {
+            Stage::Starting(_) => None,
+            Stage::Running(process) => Some(process.id()),
+        }
+    }
+
     pub(super) fn is_running(&self, id: WorkerId) -> bool {
         self.workers.get(&id).is_some_and(|worker| matches!(worker.stage, Stage::Running(_)))
     }

@@ -18,10 +18,11 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use cocaine_core::machine::{
-    Batch, CloseReason, ConnId, Endpoint, Input, LaunchError, LaunchRequest, Launched, ListenAt, ListenerId,
-    Machine, Output, Peer, Record, SpawnSpec, StoreError, StoreReply, StoreRequest,
+    Batch, CloseReason, ConnId, Endpoint, Input, IoError, LaunchError, LaunchRequest, Launched, ListenAt,
+    ListenerId, Machine, Output, Peer, Record, SpawnSpec, StoreError, StoreReply, StoreRequest,
 };
 use cocaine_core::time::{TimerReason, Timestamp};
+use cocaine_runtime_std::host::process::Prepared;
 use smol::channel::{Receiver, Sender};
 
 use super::{Host, Spread, World, drive};
@@ -116,10 +117,10 @@ impl Host for Props {
         }
     }
 
-    fn command(&self, spec: &SpawnSpec) -> io::Result<Command> {
+    fn prepare(&self, spec: &SpawnSpec) -> Result<Prepared, IoError> {
         let mut command = Command::new(&spec.executable);
         command.args(&spec.arguments).current_dir(&spec.directory);
-        Ok(command)
+        Prepared::without_shim(command).map_err(|error| IoError { errno: 0, text: error.to_string() })
     }
 
     fn log(&self, record: Record) {

@@ -55,6 +55,23 @@ pub struct Streams {
 }
 
 impl Prepared {
+    /// A worker that is started by `command` as it is, without the shim: for programs that have none. Only
+    /// its process group and its streams are ours; errors of starting it come from [`spawn`](Self::spawn).
+    pub fn without_shim(mut command: Command) -> io::Result<Self> {
+        let (output, write) = io::pipe()?;
+        let stderr = write.try_clone()?;
+        // Nobody answers on this one: the reader finds its end at once.
+        let (pipe, _) = io::pipe()?;
+        let executable = PathBuf::from(command.get_program());
+        command.process_group(0);
+        Ok(Self {
+            command,
+            streams: Streams { stdin: Stdio::null(), stdout: write.into(), stderr: stderr.into() },
+            output,
+            exec_error: ExecErrorReader { pipe, executable },
+        })
+    }
+
     /// Starts it. Errors concern the shim, see [`shim_error`].
     pub fn spawn(mut self) -> io::Result<(Child, PipeReader, ExecErrorReader)> {
         let Streams { stdin, stdout, stderr } = self.streams;
