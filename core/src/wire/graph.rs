@@ -187,6 +187,39 @@ impl Graph {
     }
 }
 
+/// What a client that knows a protocol beforehand goes by.
+impl From<&Protocol> for Graph {
+    fn from(protocol: &Protocol) -> Self {
+        let method = |method: &Method| {
+            let id = u64::from(method.id);
+            let (dispatch, upstream) = (State::from(method.dispatch), State::from(method.upstream));
+            (
+                id,
+                RemoteMethod {
+                    id,
+                    name: method.name.into(),
+                    dispatch: Some(dispatch),
+                    upstream: Some(upstream),
+                },
+            )
+        };
+        Self { methods: protocol.methods.iter().map(method).collect() }
+    }
+}
+
+impl From<Tree> for State {
+    fn from(tree: Tree) -> Self {
+        let transition = |transition: &Transition| {
+            let next = match transition.next {
+                Next::Stay => None,
+                Next::Enter(tree) => Some(Self::from(tree)),
+            };
+            (u64::from(transition.id), RemoteTransition { name: transition.name.into(), next })
+        };
+        Self(Arc::new(tree.0.iter().map(transition).collect()))
+    }
+}
+
 impl State {
     /// What a message of this type is called here and the state after it; `None` if it is not legal here.
     #[must_use]
@@ -266,6 +299,7 @@ mod tests {
     fn every_protocol_survives_the_wire() {
         for protocol in protocols::ALL {
             let graph = Graph::decode(&encoded(protocol)).unwrap();
+            assert_eq!(graph, Graph::from(protocol), "{}", protocol.name);
             let names: Vec<(u64, &str)> = graph.methods().map(|method| (method.id, &*method.name)).collect();
             let expected: Vec<(u64, &str)> =
                 protocol.methods.iter().map(|method| (u64::from(method.id), method.name)).collect();
