@@ -1,3 +1,4 @@
 //! Tests that cross package borders.
 
 pub mod fuzzing;
+pub mod scenario;
