@@ -6,7 +6,7 @@ use core::net::SocketAddr;
 
 use super::stop::Phase;
 use super::{Engine, EngineNotice};
-use crate::machine::{ConnId, Endpoint, IoError, ListenAt, ListenerId, Output, Peer, Severity};
+use crate::machine::{CloseReason, ConnId, Endpoint, IoError, ListenAt, ListenerId, Output, Peer, Severity};
 use crate::wire::{Failure, codes};
 
 /// Both listeners.
@@ -47,7 +47,10 @@ impl Engine {
     }
 
     pub(super) fn on_accepted(&mut self, listener: ListenerId, conn: ConnId, peer: Peer) {
-        if self.publication.workers == Some(listener) {
+        if matches!(self.phase, Phase::Flushing { .. } | Phase::Over) {
+            // Nobody is left to talk to. A late worker must not be taken for a client.
+            self.out.push(Output::Close { conn, reason: CloseReason::Stopping });
+        } else if self.publication.workers == Some(listener) {
             self.accept_stranger(conn, peer);
         } else {
             // A client that was accepted just before the service closed is told so when it asks.

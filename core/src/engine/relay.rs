@@ -27,6 +27,9 @@ impl Engine {
         if over_bound(&self.config.limits, request.to_worker, size, self.buffered) {
             return self.break_channel(key, "too many bytes of this request wait for its worker");
         }
+        if let Source::Stream(_) = request.source {
+            request.owed += size;
+        }
         match &mut request.place {
             Place::Waiting(waiting) => {
                 let cost = size + CHUNK_COST;
@@ -218,7 +221,12 @@ fn pay(request: &mut Request, way: Way, bytes: usize, credits: &mut Vec<(StreamI
         Way::ToClient => request.to_client = request.to_client.saturating_sub(bytes),
         Way::ToWorker => {
             request.to_worker = request.to_worker.saturating_sub(bytes);
-            if let Source::Stream(stream) = request.source {
+            // What else was written for the request is not the caller's account.
+            let bytes = bytes.min(request.owed);
+            if let Source::Stream(stream) = request.source
+                && bytes > 0
+            {
+                request.owed -= bytes;
                 credits.push((stream, bytes));
             }
         }

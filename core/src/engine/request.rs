@@ -104,6 +104,8 @@ pub(super) struct Request {
     pub(super) deadline: Timestamp,
     /// Bytes on their way to the worker, for the bound per channel.
     pub(super) to_worker: usize,
+    /// Bytes of a stream's chunks that its caller was not told about yet.
+    pub(super) owed: usize,
     /// Bytes on their way to the client, for the bound per channel.
     pub(super) to_client: usize,
     /// Its client is not read while its bytes pile up on the way to the worker.
@@ -122,6 +124,7 @@ impl Request {
             created: now,
             deadline,
             to_worker: 0,
+            owed: 0,
             to_client: 0,
             holds_client: false,
             holds_worker: false,

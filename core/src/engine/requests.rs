@@ -1,6 +1,6 @@
 //! The life of a request: accepted, queued, assigned, answered.
 
-use alloc::format;
+use alloc::string::ToString;
 use alloc::vec::Vec;
 use core::mem;
 use core::time::Duration;
@@ -41,7 +41,7 @@ impl Engine {
             return Err(Failure::new(codes::APP_STOPPED, "the application has been stopped"));
         }
         let timeout = request_timeout(headers)
-            .map_err(|error| Failure::new(codes::BAD_ARGUMENTS, format!("header request_timeout: {error}")))?
+            .map_err(|error| Failure::new(codes::BAD_ARGUMENTS, error.to_string()))?
             .map_or(self.config.profile.timeouts().request, Duration::from_millis);
         if let Some(reason) = self.pool.refusal() {
             return Err(Failure::new(codes::NO_RESOURCES, reason));

@@ -45,15 +45,12 @@ pub(super) struct WorkerSide {
 
 impl WorkerSide {
     pub(super) fn new(worker: Worker, now: Timestamp) -> Self {
-        let mut channels = Channels::default();
-        // Channel 1 is the control channel; the runtime's streams are numbered from 2.
-        channels.skip(1);
         Self {
             worker,
             session: None,
             peer: None,
             pid: None,
-            channels,
+            channels: Channels::default(),
             load: 0,
             accepted: 0,
             parked: VecDeque::new(),
@@ -197,6 +194,9 @@ impl Engine {
         let taken = side.session.is_some();
         if !taken {
             side.session = Some((conn, protocol));
+            if protocol == Protocol::V1 {
+                side.channels.skip(v1::CONTROL_CHANNEL);
+            }
             side.peer = Some(peer);
             if let Some(entry) = self.conns.get_mut(conn) {
                 entry.role = Role::Worker(worker);
