@@ -26,7 +26,13 @@ fn every_scenario_goes_as_written() {
             Err(_) => wrong.push(format!("{name}: the engine broke its contract, see above")),
         }
     }
-    assert!(wrong.is_empty(), "{} of {} scenarios went wrong\n\n{}", wrong.len(), files.len(), wrong.join("\n"));
+    assert!(
+        wrong.is_empty(),
+        "{} of {} scenarios went wrong\n\n{}",
+        wrong.len(),
+        files.len(),
+        wrong.join("\n")
+    );
 }
 
 fn files() -> Vec<PathBuf> {

@@ -17,7 +17,9 @@ pub(super) const UID: u32 = 1000;
 impl World {
     pub(super) fn act(&mut self, command: Command) {
         match command {
-            Command::App { .. } | Command::Limits(_) | Command::ListenFails(_) => unreachable!("starts a world"),
+            Command::App { .. } | Command::Limits(_) | Command::ListenFails(_) => {
+                unreachable!("starts a world")
+            }
             Command::Client(name) => self.connect_client(&name),
             Command::Stranger { name, uid, pgid } => {
                 let process = PeerProcess { pid: 7777, uid, pgid };
@@ -96,7 +98,9 @@ impl World {
                 self.connect_stranger(name, PeerProcess { pid, uid, pgid: Some(pid) });
             }
             Act::Ready(protocol) => {
-                for act in [Act::Spawned, Act::Connect, Act::Handshake { protocol, uuid: None }, Act::Heartbeat] {
+                for act in
+                    [Act::Spawned, Act::Connect, Act::Handshake { protocol, uuid: None }, Act::Heartbeat]
+                {
                     self.peer_acts(name, act);
                 }
             }
@@ -153,6 +157,7 @@ impl World {
                     Protocol::V0 => v0::error(out, channel, code, &failure.text),
                 });
             }
+            Act::Speaks(speaks) => self.peer(name).speak(speaks),
             Act::Heartbeat => self.peer(name).send_heartbeat(),
             Act::Terminate { code, text } => self.terminate(name, code, &text),
             _ => unreachable!("not something to send"),
@@ -162,9 +167,7 @@ impl World {
 
     fn handshake(&mut self, name: &str, speaks: Protocol, uuid: &str) {
         let peer = self.peer(name);
-        if let Speaks::Worker { protocol, .. } = &mut peer.speaks {
-            *protocol = speaks;
-        }
+        peer.speak(speaks);
         peer.send(|out| match speaks {
             Protocol::V1 => v1::handshake(out, uuid.as_bytes()),
             Protocol::V0 => v0::handshake(out, uuid.as_bytes()),
@@ -182,9 +185,10 @@ impl World {
     fn terminate(&mut self, name: &str, code: i64, text: &str) {
         let args = Value::Array(vec![code.into(), text.into()]);
         let protocol = self.peer(name).protocol();
+        let args = |out: &mut Vec<u8>| args.encode(out);
         self.peer(name).send(|out| match protocol {
-            Protocol::V1 => v1::frame(out, v1::CONTROL_CHANNEL, v1::message::TERMINATE, |out| args.encode(out)),
-            Protocol::V0 => v0::frame(out, v0::message::TERMINATE, 0, |out| args.encode(out)),
+            Protocol::V1 => v1::frame(out, v1::CONTROL_CHANNEL, v1::message::TERMINATE, args),
+            Protocol::V0 => v0::frame(out, v0::message::TERMINATE, v0::CONTROL_SESSION, args),
         });
     }
 
@@ -204,7 +208,12 @@ impl World {
                     uuid,
                     output_wanted: false,
                     output: Vec::new(),
-                    command_line: format!("{}/{} {}", spec.directory, spec.executable, spec.arguments.join(" ")),
+                    command_line: format!(
+                        "{}/{} {}",
+                        spec.directory,
+                        spec.executable,
+                        spec.arguments.join(" ")
+                    ),
                     identity: spec.identity,
                     beats: None,
                     unanswered: 0,
@@ -232,9 +241,13 @@ impl World {
             }
             EngineNotice::Unpublished => "notice: unpublished".into(),
             EngineNotice::Stopped => "notice: stopped".into(),
-            EngineNotice::Chunk { stream, data } => format!("s{} <- chunk {}", stream.0, render::payload(&data)),
+            EngineNotice::Chunk { stream, data } => {
+                format!("s{} <- chunk {}", stream.0, render::payload(&data))
+            }
             EngineNotice::End { stream } => format!("s{} <- end", stream.0),
-            EngineNotice::Fail { stream, failure } => format!("s{} <- fail {}", stream.0, render::failure(&failure)),
+            EngineNotice::Fail { stream, failure } => {
+                format!("s{} <- fail {}", stream.0, render::failure(&failure))
+            }
             EngineNotice::Consumed { stream, bytes } => format!("s{} <- consumed {bytes}", stream.0),
             EngineNotice::Info { report, .. } => self.show_info(&report),
         };

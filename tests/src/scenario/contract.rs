@@ -62,7 +62,9 @@ impl Contract {
 
     /// Checks what the engine asks for.
     pub fn output(&mut self, output: &Output<EngineNotice>) {
-        assert!(!self.over || matches!(output, Output::Close { .. }), "after the end: {output:?}");
+        // Late comers are sent away.
+        let quiet = matches!(output, Output::Close { .. } | Output::Kill { .. });
+        assert!(!self.over || quiet, "after the end: {output:?}");
         match output {
             Output::Read { conn, .. } => {
                 let flight = self.flight(*conn);

@@ -17,23 +17,44 @@ pub(super) enum Command {
     /// Lets this many of the next listeners fail, after letting some pass.
     ListenFails(usize),
     /// Starts an engine.
-    App { profile: Value, manifest: Value },
+    App {
+        profile: Value,
+        manifest: Value,
+    },
     /// A client connects.
     Client(String),
     /// Somebody connects to the workers' socket.
-    Stranger { name: String, uid: u32, pgid: Option<u32> },
+    Stranger {
+        name: String,
+        uid: u32,
+        pgid: Option<u32>,
+    },
     /// Something that a client, worker or stranger does, or that happens to it.
-    Peer { name: String, act: Act },
+    Peer {
+        name: String,
+        act: Act,
+    },
     /// Time passes.
     Advance(Duration),
     /// A stream of the embedder.
-    Stream { name: u64, act: StreamAct },
+    Stream {
+        name: u64,
+        act: StreamAct,
+    },
     /// A wish for so many workers.
-    Control { lever: u64, workers: i64 },
-    Release { lever: u64 },
+    Control {
+        lever: u64,
+        workers: i64,
+    },
+    Release {
+        lever: u64,
+    },
     Stop,
     /// A report, or the part of it at a path.
-    Info { flags: u32, path: String },
+    Info {
+        flags: u32,
+        path: String,
+    },
     /// When the engine wants to be woken.
     Timeout,
     /// How the worker was to be spawned.
@@ -51,25 +72,55 @@ pub(super) enum Act {
     Unclog,
     /// From now on it sends byte by byte.
     Drip,
-    Write { channel: u64, data: Vec<u8>, count: usize },
-    Close { channel: u64 },
-    Error { channel: u64, category: u32, code: i32, text: String },
+    Write {
+        channel: u64,
+        data: Vec<u8>,
+        count: usize,
+    },
+    Close {
+        channel: u64,
+    },
+    Error {
+        channel: u64,
+        category: u32,
+        code: i32,
+        text: String,
+    },
     // clients
-    Enqueue { channel: u64, event: Vec<u8>, tag: Option<String>, headers: Vec<(Vec<u8>, Vec<u8>)> },
-    Call { channel: u64, message: u32, args: Value },
+    Enqueue {
+        channel: u64,
+        event: Vec<u8>,
+        tag: Option<String>,
+        headers: Vec<(Vec<u8>, Vec<u8>)>,
+    },
+    Call {
+        channel: u64,
+        message: u32,
+        args: Value,
+    },
     // worker processes
     Spawned,
     SpawnFailed(String),
-    Print { data: Vec<u8> },
+    Print {
+        data: Vec<u8>,
+    },
     Exited(ExitStatus),
     // worker connections
     Connect,
-    Handshake { protocol: Protocol, uuid: Option<String> },
+    Handshake {
+        protocol: Protocol,
+        uuid: Option<String>,
+    },
+    /// Says how to read what it gets, after a raw handshake.
+    Speaks(Protocol),
     Heartbeat,
     /// A heartbeat every so often while time passes; its answers are checked, not shown.
     Beats(Option<Duration>),
     Ready(Protocol),
-    Terminate { code: i64, text: String },
+    Terminate {
+        code: i64,
+        text: String,
+    },
 }
 
 /// What the embedder does with a stream.
@@ -212,6 +263,7 @@ fn act(words: &mut Words<'_>) -> Result<Act, String> {
         "exited" => Act::Exited(exit_status(words)?),
         "connect" => Act::Connect,
         "handshake" => handshake(words)?,
+        "speaks" => Act::Speaks(protocol(words.maybe())?),
         "heartbeat" => Act::Heartbeat,
         "beats" => Act::Beats(if words.is_empty() { None } else { Some(words.duration()?) }),
         "ready" => Act::Ready(protocol(words.maybe())?),

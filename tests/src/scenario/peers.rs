@@ -69,6 +69,12 @@ impl Peer {
         }
     }
 
+    pub(super) fn speak(&mut self, speaks: Protocol) {
+        if let Speaks::Worker { protocol, .. } = &mut self.speaks {
+            *protocol = speaks;
+        }
+    }
+
     /// Sends what `write` writes.
     pub(super) fn send(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
         write(&mut self.outbox);

@@ -99,7 +99,12 @@ pub(super) fn store(request: &StoreRequest) -> String {
 }
 
 /// A frame to a worker of the newer dialect.
-pub(super) fn to_worker_v1(bytes: &[u8], frame: &Frame, headers: &mut HeaderDecoder, known: u64) -> (String, u64) {
+pub(super) fn to_worker_v1(
+    bytes: &[u8],
+    frame: &Frame,
+    headers: &mut HeaderDecoder,
+    known: u64,
+) -> (String, u64) {
     let Ok(head) = v1::head(bytes, frame) else { return (unreadable(bytes), known) };
     let args = &bytes[head.args.clone()];
     let opens = head.channel > known;
@@ -120,7 +125,9 @@ pub(super) fn to_worker_v1(bytes: &[u8], frame: &Frame, headers: &mut HeaderDeco
 pub(super) fn stream_v1(channel: u64, message: u32, args: &[u8]) -> String {
     match message {
         v1::message::WRITE => format!("write {channel} {}", raw(args)),
-        v1::message::ERROR => format!("error {channel} {}", Failure::decode(args).map_or_else(|_| raw(args), |f| failure(&f))),
+        v1::message::ERROR => {
+            format!("error {channel} {}", Failure::decode(args).map_or_else(|_| raw(args), |f| failure(&f)))
+        }
         v1::message::CLOSE => format!("close {channel}"),
         other => format!("message {other} on {channel} {}", raw(args)),
     }

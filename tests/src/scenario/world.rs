@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use cocaine_core::engine::{Engine, EngineCommand, EngineConfig, EngineNotice};
-use cocaine_core::machine::{ConnId, Endpoint, Input, IoError, ListenerId, Machine, Output, StoreReply, WorkerId};
+use cocaine_core::machine::{
+    ConnId, Endpoint, Input, IoError, ListenerId, Machine, Output, StoreReply, WorkerId,
+};
 use cocaine_core::session::READ_SIZE;
 use cocaine_core::time::{Timestamp, WallClock};
 
@@ -101,7 +103,10 @@ impl World {
         if let Some(input) = self.peers.iter_mut().filter(|peer| peer.open).find_map(peer_input) {
             return Some(input);
         }
-        let talker = self.processes.values_mut().find(|process| process.output_wanted && !process.output.is_empty())?;
+        let talker = self
+            .processes
+            .values_mut()
+            .find(|process| process.output_wanted && !process.output.is_empty())?;
         talker.output_wanted = false;
         let rest = talker.output.split_off(talker.output.len().min(READ_SIZE));
         let bytes = Bytes::from(std::mem::replace(&mut talker.output, rest));
@@ -137,7 +142,9 @@ impl World {
             let Some((every, at)) = process.beats.filter(|(_, at)| *at <= now) else { continue };
             process.beats = Some((every, at + every));
             let name = process.worker.to_string();
-            let Some(peer) = self.peers.iter_mut().rev().find(|peer| peer.name == name && peer.open) else { continue };
+            let Some(peer) = self.peers.iter_mut().rev().find(|peer| peer.name == name && peer.open) else {
+                continue;
+            };
             if process.unanswered > 0 {
                 silent.push(name);
             }
@@ -154,7 +161,11 @@ impl World {
 
     /// The newest peer of this name.
     pub(super) fn peer(&mut self, name: &str) -> &mut Peer {
-        self.peers.iter_mut().rev().find(|peer| peer.name == name).unwrap_or_else(|| panic!("{name} is not connected"))
+        self.peers
+            .iter_mut()
+            .rev()
+            .find(|peer| peer.name == name)
+            .unwrap_or_else(|| panic!("{name} is not connected"))
     }
 
     pub(super) fn process(&mut self, name: &str) -> &mut Process {
@@ -173,7 +184,9 @@ impl World {
         }
         let free = slots.iter().find(|(_, (_, open))| !open);
         let unused = u32::try_from(slots.len()).unwrap_or(u32::MAX);
-        free.map_or(ConnId::accepted(unused, 0), |(slot, (generation, _))| ConnId::accepted(*slot, generation + 1))
+        free.map_or(ConnId::accepted(unused, 0), |(slot, (generation, _))| {
+            ConnId::accepted(*slot, generation + 1)
+        })
     }
 
     pub(super) fn add_peer(&mut self, name: &str, speaks: Speaks) -> ConnId {
