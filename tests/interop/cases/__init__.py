@@ -1,0 +1,2 @@
+"""The cases. They run in the order in which they are imported here and written in their files."""
+from . import streams, services, life  # noqa: F401
