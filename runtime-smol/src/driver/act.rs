@@ -11,7 +11,7 @@ use cocaine_core::machine::{
 use super::conn::{Conn, Dial};
 use super::listener::{Accepted, Listener};
 use super::poller::{Interest, Token};
-use super::process::{Process, on_spawner};
+use super::process::{Execution, Process, on_spawner};
 use super::run::{Done, Driver};
 use super::socket::io_error;
 
@@ -208,21 +208,33 @@ impl<M: Machine, N: FnMut(M::Notice)> Driver<'_, M, N> {
         self.workers.starting(worker);
         let (host, results) = (Arc::clone(&self.world.host), self.results.clone());
         let started = on_spawner(move || {
-            // If the driver is gone, the process comes back with the error and is killed.
-            let _ = results.try_send(Done::Spawned(worker, Process::start(&*host, &spec)));
+            // If the driver is gone, the process is dropped here, which kills it.
+            let _ = results.try_send(Done::Started(worker, Process::start(&*host, &spec)));
         });
         if let Err(error) = started {
             self.spawn_failed(worker, IoError { errno: 0, text: error.to_string() });
         }
     }
 
-    fn spawned(&mut self, worker: WorkerId, process: Process) {
-        match self.workers.started(worker, process, &self.poller) {
-            Ok(pid) => {
-                self.ready.push_back(Token::Output(worker));
+    fn started(&mut self, worker: WorkerId, process: Process, execution: Execution) {
+        if let Err(error) = self.workers.started(worker, process, execution, &self.poller) {
+            self.spawn_failed(worker, io_error("watching a new process", error));
+        }
+    }
+
+    /// The exec shim has become the worker, or said why it could not.
+    pub(super) fn work_executed(&mut self, worker: WorkerId) {
+        match self.workers.executed(worker) {
+            None => {}
+            Some((pid, Ok(()))) => {
                 self.feed(Input::Spawned { worker, pid });
+                // What happened while it was open was put off.
+                self.ready.extend([Token::Output(worker), Token::Exit(worker)]);
             }
-            Err(error) => self.spawn_failed(worker, io_error("watching a new process", error)),
+            Some((pid, Err(error))) => {
+                self.world.host.gone(pid);
+                self.spawn_failed(worker, error);
+            }
         }
     }
 
@@ -247,20 +259,17 @@ impl<M: Machine, N: FnMut(M::Notice)> Driver<'_, M, N> {
     /// A worker's process has ended. Its group is killed while the dead leader still holds the group's
     /// number: once it is reaped the number could be someone else's.
     pub(super) fn work_exit(&mut self, worker: WorkerId) {
-        if !self.workers.is_running(worker) {
+        let Some(pid) = self.workers.ended(worker) else {
             return;
-        }
+        };
         self.kill(worker, Signal::Kill);
-        let pid = self.workers.pid(worker);
+        self.world.host.gone(pid);
         for bytes in self.workers.last_output(worker, &mut self.scratch) {
             self.feed(Input::WorkerOutput { worker, bytes });
         }
         match self.workers.reap(worker) {
             Some(status) => {
                 self.workers.remove(worker);
-                if let Some(pid) = pid {
-                    self.world.host.gone(pid);
-                }
                 self.feed(Input::WorkerExited { worker, status });
             }
             None => drop(self.later.insert((self.now + REAP_PAUSE, Token::Exit(worker)))),
@@ -297,8 +306,8 @@ impl<M: Machine, N: FnMut(M::Notice)> Driver<'_, M, N> {
                 self.start_stores();
             }
             Done::Launched(launch, result) => self.feed(Input::Launched { launch, result }),
-            Done::Spawned(worker, Ok(process)) => self.spawned(worker, process),
-            Done::Spawned(worker, Err(error)) => self.spawn_failed(worker, error),
+            Done::Started(worker, Ok((process, execution))) => self.started(worker, process, execution),
+            Done::Started(worker, Err(error)) => self.spawn_failed(worker, error),
         }
     }
 }

@@ -1,57 +1,21 @@
-//! The monotonic clock that machines are told, and the wall clock beside it.
+//! The kernel's timers behind a machine's deadlines and behind jumps of the wall clock.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::Duration;
 
-use cocaine_core::time::{Timestamp, WallClock};
+use cocaine_core::time::Timestamp;
+use cocaine_runtime_std::host::clock::Clock;
 use rustix::io::Errno;
 use rustix::time::{
-    ClockId, Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, clock_gettime,
-    timerfd_create, timerfd_settime,
+    Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create, timerfd_settime,
 };
 
-/// The epoch of a process: machines that exchange messages must be driven with the same one.
-#[derive(Clone, Copy, Debug)]
-pub struct Clock {
-    epoch_nanos: u64,
-}
-
-impl Clock {
-    /// A clock whose epoch is now.
-    #[must_use]
-    pub fn start() -> Self {
-        Self { epoch_nanos: nanos(clock_gettime(ClockId::Monotonic)) }
-    }
-
-    /// The present moment.
-    #[must_use]
-    pub fn now(self) -> Timestamp {
-        let nanos = nanos(clock_gettime(ClockId::Monotonic));
-        Timestamp::from_micros(nanos.saturating_sub(self.epoch_nanos) / 1_000)
-    }
-
-    /// What the wall clock shows now.
-    #[must_use]
-    pub fn wall(self) -> WallClock {
-        WallClock::new(self.now(), nanos(clock_gettime(ClockId::Realtime)) / 1_000)
-    }
-
-    /// The same moment as the kernel counts it.
-    fn kernel_time(self, at: Timestamp) -> Timespec {
-        timespec(self.epoch_nanos.saturating_add(at.as_micros().saturating_mul(1_000)))
-    }
-}
-
-fn nanos(time: Timespec) -> u64 {
-    let secs = u64::try_from(time.tv_sec).unwrap_or(0);
-    secs.saturating_mul(1_000_000_000).saturating_add(u64::try_from(time.tv_nsec).unwrap_or(0))
-}
-
-fn timespec(nanos: u64) -> Timespec {
-    let secs = i64::try_from(nanos / 1_000_000_000).unwrap_or(i64::MAX);
-    Timespec { tv_sec: secs, tv_nsec: i64::try_from(nanos % 1_000_000_000).unwrap_or(0) }
-}
-
 const ZERO: Timespec = Timespec { tv_sec: 0, tv_nsec: 0 };
+
+fn timespec(delay: Duration) -> Timespec {
+    let tv_sec = i64::try_from(delay.as_secs()).unwrap_or(i64::MAX);
+    Timespec { tv_sec, tv_nsec: i64::from(delay.subsec_nanos()) }
+}
 
 /// One kernel timer for all deadlines of a machine.
 ///
@@ -76,9 +40,12 @@ impl Alarm {
             return Ok(());
         }
         // A time of zero would disarm it.
-        let it_value = self.clock.kernel_time(at.max(Timestamp::from_micros(1)));
-        let new = Itimerspec { it_interval: ZERO, it_value };
-        timerfd_settime(&self.fd, TimerfdTimerFlags::ABSTIME, &new)?;
+        let delay = at.since(self.clock.now()).max(Duration::from_micros(1));
+        timerfd_settime(
+            &self.fd,
+            TimerfdTimerFlags::empty(),
+            &Itimerspec { it_interval: ZERO, it_value: timespec(delay) },
+        )?;
         self.armed = Some(at);
         Ok(())
     }

@@ -101,7 +101,7 @@ impl Listener {
     fn peer(&self, fd: &OwnedFd) -> Peer {
         match self.place {
             Place::Tcp(_) => Peer::default(),
-            Place::Unix(_) => socket::unix_peer(fd),
+            Place::Unix(_) => cocaine_runtime_std::host::process::peer(fd),
         }
     }
 }

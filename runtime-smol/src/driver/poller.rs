@@ -19,6 +19,8 @@ pub(super) enum Token {
     Listener(ListenerId),
     /// The output pipe of a worker.
     Output(WorkerId),
+    /// Whether a worker could be executed.
+    Executed(WorkerId),
     /// The end of a worker's process.
     Exit(WorkerId),
     Alarm,
@@ -40,8 +42,9 @@ impl Token {
             Self::Listener(id) => (2, id.number()),
             Self::Output(id) => (3, id.number()),
             Self::Exit(id) => (4, id.number()),
-            Self::Alarm => (5, 0),
-            Self::WallClock => (6, 0),
+            Self::Executed(id) => (5, id.number()),
+            Self::Alarm => (6, 0),
+            Self::WallClock => (7, 0),
         };
         kind << KIND_SHIFT | rest
     }
@@ -55,7 +58,8 @@ impl Token {
             2 => Self::Listener(ListenerId::new(rest)),
             3 => Self::Output(WorkerId::new(rest)),
             4 => Self::Exit(WorkerId::new(rest)),
-            5 => Self::Alarm,
+            5 => Self::Executed(WorkerId::new(rest)),
+            6 => Self::Alarm,
             _ => Self::WallClock,
         }
     }
@@ -162,6 +166,7 @@ mod tests {
             Token::Listener(ListenerId::new(1)),
             Token::Output(WorkerId::new(u64::MAX >> 3)),
             Token::Exit(WorkerId::new(3)),
+            Token::Executed(WorkerId::new(4)),
             Token::Alarm,
             Token::WallClock,
         ] {

@@ -2,16 +2,18 @@
 
 use std::io;
 use std::os::fd::OwnedFd;
-use std::os::unix::process::ExitStatusExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::sync::OnceLock;
 use std::sync::mpsc;
 
 use async_process::{Child, Command};
 use bytes::BytesMut;
 use cocaine_core::machine::{ExitStatus, IoError, Signal, SpawnSpec};
-use cocaine_runtime_std::host::process::{Prepared, Streams};
+use cocaine_runtime_std::host::process::{ExecErrorReader, Prepared};
+use rustix::event::{PollFd, PollFlags};
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags};
+use rustix::time::Timespec;
 
 use super::host::Host;
 use super::socket::Received;
@@ -37,36 +39,37 @@ enum Life {
 }
 
 impl Process {
-    /// Starts a process. Blocks for some milliseconds in a large program.
-    pub(super) fn start(host: &dyn Host, spec: &SpawnSpec) -> Result<Self, IoError> {
-        let Prepared { command, streams, output, exec_error } = host.prepare(spec)?;
-        let process = Self::try_start(command, streams, output).map_err(|error| IoError {
+    /// Starts a process, which is the exec shim at first. Blocks for some milliseconds in a large
+    /// program.
+    pub(super) fn start(host: &dyn Host, spec: &SpawnSpec) -> Result<(Self, Execution), IoError> {
+        let prepared = host.prepare(spec)?;
+        let program = prepared.command.get_program().to_owned();
+        let started = Self::try_start(prepared).map_err(|error| IoError {
             errno: error.raw_os_error().unwrap_or(0),
-            text: format!("starting {} for app {}: {error}", spec.executable, spec.app),
+            text: format!("starting {} for app {}: {error}", program.display(), spec.app),
         })?;
-        host.started(process.id(), spec);
-        // Without its executable the process ends by itself, and is reaped when it is dropped here.
-        exec_error.wait().inspect_err(|_| host.gone(process.id()))?;
-        Ok(process)
+        host.started(started.0.id(), spec);
+        Ok(started)
     }
 
-    fn try_start(
-        command: std::process::Command,
-        streams: Streams,
-        output: io::PipeReader,
-    ) -> io::Result<Self> {
+    fn try_start(prepared: Prepared) -> io::Result<(Self, Execution)> {
+        let Prepared { mut command, streams, output, exec_error } = prepared;
         rustix::io::ioctl_fionbio(&output, true)?;
-        let mut command = Command::from(command);
-        command.stdin(streams.stdin).stdout(streams.stdout).stderr(streams.stderr);
-        let child = command.spawn()?;
-        // It holds the other ends of the pipes: while it lives there is no end of file.
-        drop(command);
+        rustix::io::ioctl_fionbio(&exec_error, true)?;
+        command.process_group(0);
+        // The command holds the other ends of the pipes: it must be gone, or they would never end.
+        let child = Command::from(command)
+            .stdin(streams.stdin)
+            .stdout(streams.stdout)
+            .stderr(streams.stderr)
+            .spawn()?;
         let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw).ok_or(Errno::SRCH)?;
         let exit = rustix::process::pidfd_open(pid, PidfdFlags::empty()).inspect_err(|_| {
             // It is a child of ours that nobody has reaped, so the group is still its own.
             let _ = rustix::process::kill_process_group(pid, rustix::process::Signal::KILL);
         })?;
-        Ok(Self { child, pid, exit, output: Some(output.into()), life: Life::Unreaped })
+        let process = Self { child, pid, exit, output: Some(output.into()), life: Life::Unreaped };
+        Ok((process, Execution { reader: exec_error, answer: Vec::new() }))
     }
 
     pub(super) fn id(&self) -> u32 {
@@ -112,6 +115,13 @@ impl Process {
         Received::End(error)
     }
 
+    /// Whether it has ended, reaped or not.
+    pub(super) fn has_ended(&self) -> bool {
+        let mut exit = [PollFd::new(&self.exit, PollFlags::IN)];
+        // A call that does not wait is not interrupted either.
+        matches!(rustix::event::poll(&mut exit, Some(&Timespec::default())), Ok(1))
+    }
+
     /// Reaps a process that has ended. `None` if it has not, or cannot be reaped yet.
     pub(super) fn reap(&mut self) -> Option<ExitStatus> {
         let status = match self.child.try_status() {
@@ -131,6 +141,29 @@ impl Drop for Process {
     fn drop(&mut self) {
         // The child's own drop sees to it that it is reaped later.
         let _ = self.signal(Signal::Kill);
+    }
+}
+
+/// What the exec shim says: nothing if it could execute the worker.
+pub(super) struct Execution {
+    pub(super) reader: ExecErrorReader,
+    answer: Vec<u8>,
+}
+
+impl Execution {
+    /// What came of it; `None` while that is open.
+    pub(super) fn outcome(&mut self) -> Option<Result<(), IoError>> {
+        let mut bytes = [0; 512];
+        loop {
+            match rustix::io::read(&self.reader, &mut bytes) {
+                // A broken pipe says as little as an empty one.
+                Ok(0) => return Some(self.reader.outcome(&self.answer)),
+                Ok(count) => self.answer.extend_from_slice(bytes.get(..count).unwrap_or_default()),
+                Err(Errno::INTR) => {}
+                Err(Errno::AGAIN) => return None,
+                Err(_) => return Some(Ok(())),
+            }
+        }
     }
 }
 

@@ -19,7 +19,7 @@ use super::host::World;
 use super::listener::Listener;
 use super::park::Sleeper;
 use super::poller::{Interest, Poller, Readiness, Token};
-use super::process::Process;
+use super::process::{Execution, Process};
 use super::socket::READ_SIZE;
 use super::stores::Stores;
 use super::workers::Workers;
@@ -61,7 +61,7 @@ pub(super) struct Driver<'w, M, N> {
 pub(super) enum Done {
     Stored(StoreId, Result<StoreReply, StoreError>),
     Launched(LaunchId, Result<Launched, LaunchError>),
-    Spawned(WorkerId, Result<Process, IoError>),
+    Started(WorkerId, Result<(Process, Execution), IoError>),
 }
 
 impl<'w, M: Machine, N: FnMut(M::Notice)> Driver<'w, M, N> {
@@ -174,7 +174,9 @@ impl<'w, M: Machine, N: FnMut(M::Notice)> Driver<'w, M, N> {
                     self.feed(Input::WallClock(self.world.clock.wall()));
                 }
             }
-            Token::Listener(_) | Token::Output(_) | Token::Exit(_) => self.ready.push_back(token),
+            Token::Listener(_) | Token::Output(_) | Token::Executed(_) | Token::Exit(_) => {
+                self.ready.push_back(token);
+            }
         }
     }
 
@@ -230,6 +232,7 @@ impl<'w, M: Machine, N: FnMut(M::Notice)> Driver<'w, M, N> {
                 Some(Token::Conn(id)) => self.work_conn(id),
                 Some(Token::Listener(id)) => self.work_listener(id),
                 Some(Token::Output(id)) => self.work_output(id),
+                Some(Token::Executed(id)) => self.work_executed(id),
                 Some(Token::Exit(id)) => self.work_exit(id),
                 Some(Token::Alarm | Token::WallClock) | None => {}
             }

@@ -7,7 +7,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
 use bytes::BytesMut;
-use cocaine_core::machine::{Batch, Endpoint, IoError, Peer, PeerProcess};
+use cocaine_core::machine::{Batch, Endpoint, IoError};
 use rustix::io::Errno;
 use rustix::net::{
     AddressFamily, RecvFlags, SendAncillaryBuffer, SendFlags, SocketAddrUnix, SocketFlags, SocketType,
@@ -185,16 +185,4 @@ fn connected_to_itself(fd: impl AsFd) -> bool {
     let own = rustix::net::getsockname(&fd).ok().and_then(|addr| SocketAddr::try_from(addr).ok());
     let peer = rustix::net::getpeername(&fd).ok().flatten().and_then(|addr| SocketAddr::try_from(addr).ok());
     own.is_some() && own == peer
-}
-
-/// Who is at the other end of an accepted Unix connection.
-pub(super) fn unix_peer(fd: impl AsFd) -> Peer {
-    let process = sockopt::socket_peercred(fd).ok().map(|cred| PeerProcess {
-        pid: cred.pid.as_raw_nonzero().get().cast_unsigned(),
-        uid: cred.uid.as_raw(),
-        pgid: rustix::process::getpgid(Some(cred.pid))
-            .ok()
-            .map(|group| group.as_raw_nonzero().get().cast_unsigned()),
-    });
-    Peer { process }
 }

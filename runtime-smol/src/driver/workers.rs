@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use bytes::{Bytes, BytesMut};
-use cocaine_core::machine::{ExitStatus, Signal, WorkerId};
+use cocaine_core::machine::{ExitStatus, IoError, Signal, WorkerId};
 use rustix::io::Errno;
 
 use super::poller::{Interest, Poller, Token};
-use super::process::Process;
+use super::process::{Execution, Process};
 use super::socket::Received;
 
 /// The most output that is delivered after a process has ended, in bytes. Its pipe holds less; only
@@ -28,7 +28,18 @@ struct Worker {
 enum Stage {
     /// Being started; the strongest signal that was sent meanwhile.
     Starting(Option<Signal>),
+    /// The exec shim runs.
+    Executing(Process, Execution),
     Running(Process),
+}
+
+impl Stage {
+    const fn process(&mut self) -> Option<&mut Process> {
+        match self {
+            Self::Starting(_) => None,
+            Self::Executing(process, _) | Self::Running(process) => Some(process),
+        }
+    }
 }
 
 impl Workers {
@@ -37,21 +48,41 @@ impl Workers {
         self.workers.insert(id, worker);
     }
 
-    /// Takes a process that was started and returns its id.
-    pub(super) fn started(&mut self, id: WorkerId, process: Process, poller: &Poller) -> Result<u32, Errno> {
-        let pid = process.id();
+    /// Takes a process that was started.
+    pub(super) fn started(
+        &mut self,
+        id: WorkerId,
+        process: Process,
+        execution: Execution,
+        poller: &Poller,
+    ) -> Result<(), Errno> {
         poller.add(&process.exit, Token::Exit(id), Interest::Read)?;
+        poller.add(&execution.reader, Token::Executed(id), Interest::Read)?;
         if let Some(output) = &process.output {
             poller.add(output, Token::Output(id), Interest::Read)?;
         }
         let Some(worker) = self.workers.get_mut(&id) else {
-            return Ok(pid);
+            return Ok(());
         };
         if let Stage::Starting(Some(signal)) = worker.stage {
             process.signal(signal)?;
         }
-        worker.stage = Stage::Running(process);
-        Ok(pid)
+        worker.stage = Stage::Executing(process, execution);
+        Ok(())
+    }
+
+    /// The process id of a worker and what came of executing it. `None` if that is still open or
+    /// known already.
+    pub(super) fn executed(&mut self, id: WorkerId) -> Option<(u32, Result<(), IoError>)> {
+        let worker = self.workers.get_mut(&id)?;
+        let Stage::Executing(process, execution) = &mut worker.stage else {
+            return None;
+        };
+        let (pid, outcome) = (process.id(), execution.outcome()?);
+        if let Stage::Executing(process, _) = std::mem::replace(&mut worker.stage, Stage::Starting(None)) {
+            worker.stage = Stage::Running(process);
+        }
+        Some((pid, outcome))
     }
 
     /// Forgets a worker; kills it if it runs.
@@ -65,7 +96,7 @@ impl Workers {
                 *pending = (*pending).max(Some(signal));
                 Ok(())
             }
-            Some(Stage::Running(process)) => process.signal(signal),
+            Some(Stage::Executing(process, _) | Stage::Running(process)) => process.signal(signal),
             None => Ok(()),
         }
     }
@@ -111,20 +142,14 @@ impl Workers {
 
     /// Reaps a process that has ended. `None` if it cannot be reaped yet.
     pub(super) fn reap(&mut self, id: WorkerId) -> Option<ExitStatus> {
-        match &mut self.workers.get_mut(&id)?.stage {
-            Stage::Starting(_) => None,
-            Stage::Running(process) => process.reap(),
-        }
+        self.workers.get_mut(&id)?.stage.process()?.reap()
     }
 
-    pub(super) fn pid(&self, id: WorkerId) -> Option<u32> {
+    /// The process of a worker that was executed and has ended.
+    pub(super) fn ended(&self, id: WorkerId) -> Option<u32> {
         match &self.workers.get(&id)?.stage {
-            Stage::Starting(_) => None,
-            Stage::Running(process) => Some(process.id()),
+            Stage::Running(process) if process.has_ended() => Some(process.id()),
+            _ => None,
         }
-    }
-
-    pub(super) fn is_running(&self, id: WorkerId) -> bool {
-        self.workers.get(&id).is_some_and(|worker| matches!(worker.stage, Stage::Running(_)))
     }
 }

@@ -8,10 +8,9 @@ mod source;
 mod spreading;
 mod time;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::process::Command;
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -22,7 +21,7 @@ use cocaine_core::machine::{
     ListenerId, Machine, Output, Peer, Record, SpawnSpec, StoreError, StoreReply, StoreRequest,
 };
 use cocaine_core::time::{TimerReason, Timestamp};
-use cocaine_runtime_std::host::process::Prepared;
+use cocaine_runtime_std::host::process::{Prepared, ShimConfig, prepare};
 use smol::channel::{Receiver, Sender};
 
 use super::{Host, Spread, World, drive};
@@ -94,10 +93,19 @@ fn without_command(input: Input<Vec<Order>>) -> Input<()> {
     }
 }
 
-/// A program around the driver: commands run as they are, values are echoed, the log is kept.
+/// An exec shim for tests: skips its options, and says errno 2 to its standard input if there is no
+/// such program.
+const SHIM: &str = r#"
+    while [ "$1" != -- ]; do shift; done; shift
+    [ -x "$1" ] || { printf '\002\000\000\000no: ' >&0; exit 127; }
+    exec "$@" </dev/null
+"#;
+
+/// A program around the driver: workers run as they are, values are echoed, the log is kept.
 #[derive(Default)]
 struct Props {
     log: Mutex<Vec<Record>>,
+    running: Mutex<BTreeSet<u32>>,
 }
 
 impl Host for Props {
@@ -118,9 +126,16 @@ impl Host for Props {
     }
 
     fn prepare(&self, spec: &SpawnSpec) -> Result<Prepared, IoError> {
-        let mut command = Command::new(&spec.executable);
-        command.args(&spec.arguments).current_dir(&spec.directory);
-        Prepared::without_shim(command).map_err(|error| IoError { errno: 0, text: error.to_string() })
+        let arguments = vec!["-c".into(), SHIM.into()];
+        prepare(spec, &ShimConfig { program: "/bin/sh".into(), arguments, file_limit: None })
+    }
+
+    fn started(&self, pid: u32, _: &SpawnSpec) {
+        self.running.lock().unwrap().insert(pid);
+    }
+
+    fn gone(&self, pid: u32) {
+        self.running.lock().unwrap().remove(&pid);
     }
 
     fn log(&self, record: Record) {
@@ -134,6 +149,7 @@ struct Stage {
     seen: mpsc::Receiver<Seen>,
     ended: Receiver<io::Result<()>>,
     world: World,
+    props: Arc<Props>,
     /// Keeps the driver's thread.
     _spread: Option<Spread>,
 }
@@ -151,7 +167,8 @@ impl Stage {
     }
 
     fn new(spread: Option<Spread>) -> Self {
-        let world = World::new(Arc::new(Props::default()));
+        let props = Arc::new(Props::default());
+        let world = World::new(Arc::clone(&props) as Arc<dyn Host>);
         let (orders, commands) = smol::channel::unbounded();
         let (notices, seen) = mpsc::channel();
         let (end, ended) = smol::channel::bounded(1);
@@ -165,7 +182,7 @@ impl Stage {
             Some(spread) => drop(spread.spawn("puppet", || play)),
             None => drop(std::thread::spawn(|| smol::block_on(play))),
         }
-        let stage = Self { orders: Some(orders), seen, ended, world, _spread: spread };
+        let stage = Self { orders: Some(orders), seen, ended, world, props, _spread: spread };
         assert!(matches!(stage.next(), Input::WallClock(_)));
         stage
     }

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
+use std::process::Command;
 
 use cocaine_core::machine::{ExitStatus, Signal, WorkerId};
 
@@ -94,6 +95,7 @@ fn what_cannot_start_says_why() {
             other => panic!("{other:?}"),
         }
         stage.expect_silence();
+        assert!(stage.props.running.lock().unwrap().is_empty());
     });
 }
 
@@ -227,9 +229,11 @@ fn no_worker_survives_its_driver() {
 }
 
 #[test]
-fn no_zombie_is_left() {
+fn no_zombie_is_left_and_no_record_of_it() {
     let stage = Stage::spread();
-    let pid = stage.spawn(shell("exit 0"));
+    let pid = stage.spawn(shell("exec sleep 0.2"));
+    assert!(stage.props.running.lock().unwrap().contains(&pid));
     stage.exit();
     assert!(!Path::new(&format!("/proc/{pid}")).exists());
+    assert!(stage.props.running.lock().unwrap().is_empty());
 }
