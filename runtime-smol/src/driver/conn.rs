@@ -233,7 +233,7 @@ impl Conn {
 
     /// Ends it before its descriptor is closed.
     pub(super) fn close(self, scratch: &mut [u8]) {
-        if self.readable && matches!(self.phase, Phase::Open | Phase::Failing(_)) {
+        if matches!(self.phase, Phase::Open | Phase::Failing(_)) {
             socket::discard(&self.fd, scratch);
         }
     }

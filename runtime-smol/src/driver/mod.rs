@@ -39,7 +39,7 @@ use std::pin::pin;
 use cocaine_core::machine::Machine;
 use smol::channel::Receiver;
 
-pub use host::{Host, LocalHost, World};
+pub use host::{Host, World};
 pub use spread::{Panicked, Spread};
 
 /// Drives a machine until the channel of its commands is closed and empty.

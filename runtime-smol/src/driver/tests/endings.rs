@@ -81,6 +81,21 @@ fn a_failed_write_does_not_lose_what_was_sent_before() {
     });
 }
 
+/// Closing with unread bytes would be a reset. (Over a Unix socket, where bytes arrive at once.)
+#[test]
+fn unread_bytes_do_not_cost_the_peer_our_last_answer() {
+    both_ways(|stage| {
+        let (mut client, conn, _dir) = unix_pair(&stage);
+        client.write_all(b"never read").unwrap();
+        stage.write(conn, b"go away");
+        stage.expect_written(conn);
+        stage.close(conn);
+        let mut answer = Vec::new();
+        client.read_to_end(&mut answer).unwrap();
+        assert_eq!(answer, b"go away");
+    });
+}
+
 #[test]
 fn a_reset_is_an_error() {
     both_ways(|stage| {

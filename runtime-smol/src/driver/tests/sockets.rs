@@ -260,22 +260,3 @@ fn places_are_used_again_with_new_generations() {
     third.read_exact(&mut got).unwrap();
     assert_eq!(&got, b"new");
 }
-
-#[test]
-fn an_unwanted_request_does_not_cost_the_peer_our_last_answer() {
-    let stage = Stage::spread();
-    let mut client = TcpStream::connect(stage.listen_tcp()).unwrap();
-    let (conn, _) = stage.accepted();
-    client.write_all(b"unread").unwrap();
-    stage.order(vec![Order::Do(write(conn, b"go away"))]);
-    stage.expect_written(conn);
-    stage.read(conn);
-    stage.received(conn);
-    client.write_all(b"unread too").unwrap();
-    // Silence means that the driver has seen the bytes come.
-    stage.expect_silence();
-    stage.close(conn);
-    let mut answer = Vec::new();
-    client.read_to_end(&mut answer).unwrap();
-    assert_eq!(answer, b"go away");
-}

@@ -60,13 +60,14 @@ fn dropping_it_drops_the_tasks() {
         }
     }
     let (flag, dropped) = mpsc::channel();
+    let (tell, sleeping) = mpsc::channel();
     let spread = Spread::new(2, |_, _| {}).unwrap();
-    let started = spread.spawn("started", || async {});
     let task = spread.spawn("sleeper", move || async move {
         let _flag = Flag(flag);
+        tell.send(()).unwrap();
         std::future::pending::<()>().await;
     });
-    smol::block_on(started.recv()).unwrap().unwrap();
+    sleeping.recv().unwrap();
     drop(spread);
     dropped.recv().unwrap();
     assert!(smol::block_on(task.recv()).is_err());
