@@ -7,6 +7,7 @@
 //! another machine gives, and the *notice* that comes back.
 
 mod batch;
+mod digest;
 mod ids;
 mod input;
 mod outbox;
@@ -15,6 +16,7 @@ mod slots;
 mod store;
 
 pub use batch::Batch;
+pub use digest::digest;
 pub use ids::{ConnId, LaunchId, ListenerId, Origin, StoreId, WorkerId};
 pub use input::{ExitStatus, Input, IoError, Peer, PeerProcess};
 pub use outbox::Outbox;
@@ -53,4 +55,13 @@ pub trait Machine {
 
     /// When to come back with [`Input::Timeout`] if nothing happens before, and why.
     fn next_timeout(&self) -> Option<(Timestamp, TimerReason)>;
+
+    /// A short name for the machine's whole state, see [`digest`].
+    #[must_use]
+    fn digest(&self) -> u64
+    where
+        Self: core::fmt::Debug,
+    {
+        digest(self)
+    }
 }
