@@ -60,7 +60,7 @@ pub trait Machine {
     #[must_use]
     fn digest(&self) -> u64
     where
-        Self: core::fmt::Debug,
+        Self: core::fmt::Debug + Sized,
     {
         digest(self)
     }
