@@ -119,3 +119,7 @@ counted_id!(
     /// One preparation of an app's code (see [`Output::Launch`](super::Output::Launch)).
     LaunchId, "p"
 );
+counted_id!(
+    /// One engine: one start of one app, until its last process is gone.
+    EngineId, "e"
+);

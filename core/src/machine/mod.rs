@@ -17,7 +17,7 @@ mod store;
 
 pub use batch::Batch;
 pub use digest::digest;
-pub use ids::{ConnId, LaunchId, ListenerId, Origin, StoreId, WorkerId};
+pub use ids::{ConnId, EngineId, LaunchId, ListenerId, Origin, StoreId, WorkerId};
 pub use input::{ExitStatus, Input, IoError, Peer, PeerProcess};
 pub use outbox::Outbox;
 pub use output::{

@@ -5,10 +5,12 @@
 //! [`Channels`] is the table of the conversations on it. What a frame *means* is for the owner to say.
 
 mod channels;
+mod control;
 mod link;
 mod send_queue;
 
 pub use channels::{Channels, Lookup};
+pub use control::{Control, unknown_method};
 pub use link::{Cut, Link};
 pub use send_queue::{MAX_WRITE, Payload, SendQueue};
 

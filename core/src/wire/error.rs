@@ -172,6 +172,13 @@ impl From<ErrorCode> for Failure {
     }
 }
 
+/// Arguments that a method cannot take: the caller is at fault, on its own channel.
+impl From<ArgsError> for Failure {
+    fn from(error: ArgsError) -> Self {
+        Self::new(codes::BAD_ARGUMENTS, alloc::format!("{error}"))
+    }
+}
+
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = alloc::string::String::from_utf8_lossy(&self.text);
