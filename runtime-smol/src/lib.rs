@@ -1,3 +1,6 @@
 //! A Cocaine node on smol.
 
+mod bare;
 pub mod driver;
+pub mod echo;
+pub mod worker;

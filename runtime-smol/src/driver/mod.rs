@@ -40,6 +40,7 @@ use cocaine_core::machine::Machine;
 use smol::channel::Receiver;
 
 pub use host::{Host, World};
+pub use park::block_on;
 pub use spread::{Panicked, Spread};
 
 /// Drives a machine until the channel of its commands is closed and empty.

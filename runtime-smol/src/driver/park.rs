@@ -83,7 +83,11 @@ thread_local! {
 }
 
 /// Runs a future to its end on this thread, sleeping in an epoll of its own.
-pub(super) fn block_on<T>(future: impl Future<Output = T>) -> io::Result<T> {
+///
+/// # Errors
+///
+/// If the operating system refuses that epoll.
+pub fn block_on<T>(future: impl Future<Output = T>) -> io::Result<T> {
     let park = Rc::new(Park::new()?);
     PARK.set(Some(Rc::clone(&park)));
     let waker = Waker::from(Arc::clone(&park.bell));
