@@ -2,12 +2,11 @@
 import json
 import os
 import sys
-from datetime import timedelta
 
 from tornado import gen
-from tornado.process import Subprocess
 
-from client import case, refused, same, text
+from client import case, refused, same
+from commands import finished
 from daemon import APP
 
 TOOL = os.path.join(os.path.dirname(sys.executable), "cocaine-tool")
@@ -79,21 +78,10 @@ def tool_shows_the_log_of_a_crash(node):
     assert "about to crash" in (yield _run(node, "crashlog", "view", "-n", "crash"))
 
 
-@gen.coroutine
 def _run(node, *words):
     """Runs the tool; gives what it wrote."""
     host, port = node.daemon.locator
-    command = [sys.executable, TOOL] + list(words) + ["--host", host, "--port", str(port)]
-    process = Subprocess(command, stdout=Subprocess.STREAM, stderr=Subprocess.STREAM)
-    try:
-        reads = [process.stdout.read_until_close(), process.stderr.read_until_close()]
-        out, error = yield gen.with_timeout(timedelta(seconds=20), gen.multi(reads))
-        code = yield process.wait_for_exit(raise_error=False)
-    except gen.TimeoutError:
-        process.proc.kill()
-        raise AssertionError("no end: cocaine-tool " + " ".join(words))
-    assert code == 0, "cocaine-tool %s: %d\n%s%s" % (" ".join(words), code, text(out), text(error))
-    raise gen.Return(text(out))
+    return finished([sys.executable, TOOL] + list(words) + ["--host", host, "--port", str(port)])
 
 
 @gen.coroutine
