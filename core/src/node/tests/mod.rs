@@ -1,7 +1,9 @@
 //! A node driven by hand: the tests play clients, storage and engines.
 
 mod apps;
+mod boot;
 mod calls;
+mod relay;
 mod services;
 
 use std::collections::BTreeMap;
