@@ -7,9 +7,9 @@ use super::requests::NOBODY;
 use super::{Conn, Engine, Policy, RequestKey, Role, Source};
 use crate::config::Tag;
 use crate::machine::{CloseReason, ConnId};
-use crate::session::{Channels, Cut, Link, Lookup};
-use crate::wire::v1::message::{CLOSE, ERROR, PING, REVOKE, WRITE};
-use crate::wire::{Args, ArgsError, ErrorCode, Failure, codes, single_raw, v1};
+use crate::session::{Channels, Control, Cut, Link, Lookup, unknown_method};
+use crate::wire::v1::message::{CLOSE, ERROR, WRITE};
+use crate::wire::{Args, Failure, codes, single_raw, v1};
 
 /// The methods of an app's service.
 const ENQUEUE: u32 = 0;
@@ -94,20 +94,19 @@ impl Engine {
                     let start = head.args.start;
                     self.relay_input(key, cut.payload(buf, start + range.start..start + range.end));
                 }
-                Err(error) => self.refuse_frame(key, codes::BAD_ARGUMENTS, error.to_string()),
+                Err(error) => self.refuse_frame(key, error.into()),
             },
             ERROR => match Failure::decode(args) {
                 Ok(failure) => self.fail_input(key, failure),
-                Err(error) => self.refuse_frame(key, codes::BAD_ARGUMENTS, error.to_string()),
+                Err(error) => self.refuse_frame(key, error.into()),
             },
             CLOSE => self.close_input(key),
-            other => self.refuse_frame(key, codes::SLOT_NOT_BOUND, unknown_method(other)),
+            other => self.refuse_frame(key, unknown_method(other)),
         }
     }
 
     /// A frame of the client, or of the worker, that makes no sense on its channel: the channel ends.
-    pub(super) fn refuse_frame(&mut self, key: RequestKey, code: ErrorCode, text: String) {
-        let failure = Failure::new(code, text);
+    pub(super) fn refuse_frame(&mut self, key: RequestKey, failure: Failure) {
         self.tell_worker_failed(key, &failure);
         self.answer_failure(key, failure);
         if let Some(request) = self.requests.get_mut(key) {
@@ -130,6 +129,13 @@ impl Engine {
             self.refuse_call(conn, channel, &Failure::new(codes::NO_RESOURCES, "too many channels are open"));
             return Ok(());
         }
+        if let Some(control) = Control::read(head.message, args) {
+            match control {
+                Ok(control) => self.on_control(conn, channel, control),
+                Err(failure) => self.refuse_call(conn, channel, &failure),
+            }
+            return Ok(());
+        }
         let result = match head.message {
             ENQUEUE => enqueue_args(args).map(|(event, policy)| {
                 self.on_enqueue(conn, channel, event, headers, policy);
@@ -143,12 +149,7 @@ impl Engine {
                 self.open_lever(conn, channel);
                 Ok(())
             }
-            PING => {
-                self.reply(conn, |out| v1::value(out, channel, 0, |_| ()));
-                Ok(())
-            }
-            REVOKE => self.on_revoke(conn, channel, args),
-            other => Err(Failure::new(codes::SLOT_NOT_BOUND, unknown_method(other))),
+            other => Err(unknown_method(other)),
         };
         if let Err(failure) = result {
             self.refuse_call(conn, channel, &failure);
@@ -171,22 +172,24 @@ impl Engine {
         }
     }
 
-    /// `revoke`: the client gives one of its channels up.
-    fn on_revoke(&mut self, conn: ConnId, channel: u64, args: &[u8]) -> Result<(), Failure> {
-        let mut args = Args::new(args).map_err(|error| bad_arguments(&error))?;
-        let revoked = args.uint().map_err(|error| bad_arguments(&error))?;
-        let failure: Failure = ErrorCode::decode(&mut args).map_err(|error| bad_arguments(&error))?.into();
-        let Some(Conn { role: Role::Client(client), .. }) = self.conns.get_mut(conn) else { return Ok(()) };
-        match client.channels.finish(revoked) {
+    fn on_control(&mut self, conn: ConnId, channel: u64, control: Control) {
+        if let Control::Revoke { channel: revoked, failure } = control {
+            self.give_up(conn, revoked, &failure);
+        }
+        self.reply(conn, |out| v1::value(out, channel, 0, |_| ()));
+    }
+
+    /// The client gives one of its channels up.
+    fn give_up(&mut self, conn: ConnId, channel: u64, failure: &Failure) {
+        let Some(Conn { role: Role::Client(client), .. }) = self.conns.get_mut(conn) else { return };
+        match client.channels.finish(channel) {
             Some(Owner::Request(key)) => {
-                self.tell_worker_failed(key, &failure);
+                self.tell_worker_failed(key, failure);
                 self.abandon(key);
             }
             Some(Owner::Lever(lever)) => self.release_lever(lever),
             None => {}
         }
-        self.reply(conn, |out| v1::value(out, channel, 0, |_| ()));
-        Ok(())
     }
 
     fn open_lever(&mut self, conn: ConnId, channel: u64) {
@@ -200,15 +203,11 @@ impl Engine {
         let wish = Args::new(args).and_then(|mut args| args.int());
         match (message, wish) {
             (WRITE, Ok(workers)) => return self.pull_lever(lever, workers),
-            (WRITE, Err(error)) => {
-                self.refuse_call(conn, channel, &Failure::new(codes::BAD_ARGUMENTS, error.to_string()));
-            }
+            (WRITE, Err(error)) => self.refuse_call(conn, channel, &error.into()),
             (ERROR | CLOSE, _) => {
                 self.reply(conn, |out| v1::value(out, channel, 0, |_| ()));
             }
-            (other, _) => {
-                self.refuse_call(conn, channel, &Failure::new(codes::SLOT_NOT_BOUND, unknown_method(other)));
-            }
+            (other, _) => self.refuse_call(conn, channel, &unknown_method(other)),
         }
         self.finish_client_channel(conn, channel);
         self.release_lever(lever);
@@ -248,23 +247,15 @@ impl Engine {
 
 /// The arguments of `enqueue`: the event, and perhaps the name of the worker that must take it.
 fn enqueue_args(args: &[u8]) -> Result<(&[u8], Policy), Failure> {
-    let mut args = Args::new(args).map_err(|error| bad_arguments(&error))?;
-    let event = args.raw().map_err(|error| bad_arguments(&error))?;
+    let mut args = Args::new(args)?;
+    let event = args.raw()?;
     if args.is_empty() {
         return Ok((event, Policy::default()));
     }
-    let tag = args.text().map_err(|error| bad_arguments(&error))?;
+    let tag = args.text()?;
     if tag.is_empty() {
         return Ok((event, Policy::default()));
     }
     let tag = Tag::new(tag).map_err(|error| Failure::new(codes::BAD_ARGUMENTS, error.to_string()))?;
     Ok((event, Policy { tag: Some(tag), ..Policy::default() }))
-}
-
-fn bad_arguments(error: &ArgsError) -> Failure {
-    Failure::new(codes::BAD_ARGUMENTS, error.to_string())
-}
-
-fn unknown_method(message: u32) -> String {
-    alloc::format!("message {message} does not exist here")
 }

@@ -250,14 +250,13 @@ impl Engine {
             v1::message::WRITE => self.on_worker_chunk(key, args, head.args.start, cut, buf),
             v1::message::ERROR => match Failure::decode(args) {
                 Ok(failure) => self.on_worker_error(key, failure),
-                Err(error) => self.refuse_frame(key, codes::BAD_ARGUMENTS, error.to_string()),
+                Err(error) => self.refuse_frame(key, error.into()),
             },
             v1::message::CLOSE => self.answer_end(key),
-            other => self.refuse_frame(
-                key,
-                codes::SLOT_NOT_BOUND,
-                format!("unknown message {other} from the worker"),
-            ),
+            other => {
+                let text = format!("unknown message {other} from the worker");
+                self.refuse_frame(key, Failure::new(codes::SLOT_NOT_BOUND, text));
+            }
         }
         Ok(())
     }
@@ -284,7 +283,7 @@ impl Engine {
             v0::message::CHUNK => self.on_worker_chunk(key, args, head.args.start, cut, buf),
             v0::message::ERROR => match Failure::decode_v0_worker(args) {
                 Ok(failure) => self.on_worker_error(key, failure),
-                Err(error) => self.refuse_frame(key, codes::BAD_ARGUMENTS, error.to_string()),
+                Err(error) => self.refuse_frame(key, error.into()),
             },
             _ => self.answer_end(key),
         }
@@ -307,7 +306,7 @@ impl Engine {
     fn on_worker_chunk(&mut self, key: RequestKey, args: &[u8], start: usize, cut: &Cut, buf: &[u8]) {
         match single_raw(args) {
             Ok(range) => self.relay_output(key, cut.payload(buf, start + range.start..start + range.end)),
-            Err(error) => self.refuse_frame(key, codes::BAD_ARGUMENTS, error.to_string()),
+            Err(error) => self.refuse_frame(key, error.into()),
         }
     }
 

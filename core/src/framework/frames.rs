@@ -134,14 +134,14 @@ impl Session {
                     let payload = cut.payload(buf, start + range.start..start + range.end);
                     self.on_chunk(key, payload.into_bytes());
                 }
-                Err(error) => self.fail_input(key, bad_arguments(&error)),
+                Err(error) => self.fail_input(key, error.into()),
             },
             Word::Error => {
                 let failure = match self.config.protocol {
                     Dialect::V1 => Failure::decode(args),
                     Dialect::V0 => Failure::decode_v0_worker(args),
                 };
-                self.fail_input(key, failure.unwrap_or_else(|error| bad_arguments(&error)));
+                self.fail_input(key, failure.unwrap_or_else(|error| error.into()));
             }
             Word::Close => self.close_input(key),
             _ => self.ignore(&format!("unknown message {} on channel {}", head.message, head.channel)),
@@ -202,8 +202,4 @@ fn goodbye(args: &[u8]) -> Result<(i32, String), ArgsError> {
     let code = i32::try_from(args.int()?).unwrap_or(i32::MAX);
     let reason = if args.is_empty() { &[] } else { args.raw()? };
     Ok((code, String::from_utf8_lossy(reason).into_owned()))
-}
-
-fn bad_arguments(error: &ArgsError) -> Failure {
-    Failure::new(codes::BAD_ARGUMENTS, error.to_string())
 }
