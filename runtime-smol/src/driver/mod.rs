@@ -12,7 +12,8 @@
 //! conn(s)   connections                     socket     their system calls
 //! listener  accepting                       poller     the epoll set
 //! process   one process                     workers    all of them
-//! stores    order of storage operations     clock      time
+//! stores    order of storage operations     clock      timers
+//! tasks     the executor of one thread
 //! ```
 
 mod act;
@@ -28,6 +29,7 @@ mod run;
 mod socket;
 mod spread;
 mod stores;
+mod tasks;
 #[cfg(test)]
 mod tests;
 mod workers;

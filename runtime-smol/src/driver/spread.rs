@@ -1,19 +1,23 @@
 //! Executor threads, and the drivers spread over them.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::panic::AssertUnwindSafe;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Poll;
 use std::thread::JoinHandle;
 
-use async_executor::LocalExecutor;
 use smol::channel::{Receiver, Sender};
-use smol::future::{FutureExt, yield_now};
+use smol::future::FutureExt;
+use smol::stream::Stream;
 
 use super::park;
+use super::tasks::{Task, Tasks};
 
-type Job = Box<dyn FnOnce(&LocalExecutor<'static>) + Send>;
+/// Makes a task on the thread where it is to run.
+type Job = Box<dyn FnOnce() -> Task + Send>;
 type OnPanic = dyn Fn(&str, &str) + Send + Sync;
 
 /// A fixed number of threads, each with an executor of its own. A task stays on its thread, so that
@@ -37,9 +41,6 @@ pub struct Panicked {
     /// What the panic said.
     pub message: String,
 }
-
-/// How many tasks run before the thread looks for new events.
-const TICKS: usize = 32;
 
 impl Spread {
     /// Starts `count` threads (at least one). `on_panic` is told the name of a task that panicked
@@ -66,8 +67,8 @@ impl Spread {
     {
         let (done, result) = smol::channel::bounded(1);
         let (name, on_panic) = (name.to_owned(), Arc::clone(&self.on_panic));
-        let job: Job = Box::new(move |executor| {
-            let task = async move {
+        let job: Job = Box::new(move || {
+            Box::pin(async move {
                 let outcome = AssertUnwindSafe(async { start().await }).catch_unwind().await;
                 let outcome = outcome.map_err(|panic| {
                     let message = message_of(&*panic);
@@ -76,8 +77,7 @@ impl Spread {
                 });
                 // Nobody may be interested.
                 let _ = done.try_send(outcome);
-            };
-            executor.spawn(task).detach();
+            })
         });
         let turn = self.next.fetch_add(1, Ordering::Relaxed);
         if let Some(thread) = self.threads.get(turn % self.threads.len()) {
@@ -102,22 +102,23 @@ impl Thread {
     }
 }
 
+/// Runs tasks until the inbox is closed and empty.
 async fn run(inbox: Receiver<Job>) {
-    let executor = LocalExecutor::new();
-    let work = async {
+    let mut inbox = pin!(inbox);
+    let mut tasks = None;
+    poll_fn(|cx| {
+        let tasks = tasks.get_or_insert_with(|| Tasks::new(cx.waker()));
         loop {
-            for _ in 0..TICKS {
-                executor.tick().await;
+            match inbox.as_mut().poll_next(cx) {
+                Poll::Ready(Some(job)) => tasks.add(job()),
+                Poll::Ready(None) => return Poll::Ready(()),
+                Poll::Pending => break,
             }
-            yield_now().await;
         }
-    };
-    let intake = async {
-        while let Ok(job) = inbox.recv().await {
-            job(&executor);
-        }
-    };
-    intake.or(work).await;
+        tasks.run();
+        Poll::Pending
+    })
+    .await;
 }
 
 fn message_of(panic: &(dyn std::any::Any + Send)) -> String {
