@@ -1,3 +1,7 @@
-//! The daemon.
+//! The daemon: see `cocaine-runtime --help`.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cocaine_runtime_smol::daemon::main()
+}

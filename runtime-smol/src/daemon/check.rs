@@ -12,10 +12,10 @@ pub(super) fn check_config(command: &CheckArgs) -> Result<(), Exit> {
         eprintln!("warning: {warning}");
     }
     match command.output {
-        OutputFormat::Json => println!("{:#}", config::report_json(&loaded.config)),
+        OutputFormat::Json => println!("{}", config::report_json(&loaded.config)),
         OutputFormat::Table => {
             let mut table = Table::new();
-            table.load_preset(presets::NOTHING).set_header(["SETTING", "VALUE", "FROM"]);
+            table.load_style(presets::NOTHING).set_header(["SETTING", "VALUE", "FROM"]);
             for row in config::report(&loaded.config) {
                 table.add_row([row.name, row.value, row.origin]);
             }

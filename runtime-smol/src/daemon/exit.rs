@@ -36,9 +36,11 @@ impl Exit {
 impl std::fmt::Display for Exit {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Usage(text) | Self::Config(text) | Self::InUse(text) | Self::Listen(text) | Self::Other(text) => {
-                f.write_str(text)
-            }
+            Self::Usage(text)
+            | Self::Config(text)
+            | Self::InUse(text)
+            | Self::Listen(text)
+            | Self::Other(text) => f.write_str(text),
         }
     }
 }

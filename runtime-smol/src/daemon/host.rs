@@ -4,7 +4,8 @@ use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 use cocaine_core::machine::{
-    IoError, LaunchError, LaunchRequest, Launched, Record, Severity, SpawnSpec, StoreError, StoreReply, StoreRequest,
+    IoError, LaunchError, LaunchRequest, Launched, Record, Severity, SpawnSpec, StoreError, StoreReply,
+    StoreRequest,
 };
 use cocaine_runtime_std::host::launch::Launcher;
 use cocaine_runtime_std::host::log::Log;
@@ -36,8 +37,8 @@ impl Host for DaemonHost {
         process::prepare(spec, &self.shim)
     }
 
-    fn started(&self, pid: u32, directory: &str) {
-        self.note(|records| records.started(pid, Path::new(directory)));
+    fn started(&self, pid: u32, spec: &SpawnSpec) {
+        self.note(|records| records.started(pid, Path::new(&spec.directory)));
     }
 
     fn gone(&self, pid: u32) {
@@ -53,7 +54,9 @@ impl DaemonHost {
     fn note(&self, change: impl FnOnce(&mut GroupRecords) -> std::io::Result<()>) {
         let mut records = self.records.lock().unwrap_or_else(PoisonError::into_inner);
         if let Err(error) = change(&mut records) {
-            let text = format!("cannot record a worker's process, which would outlive a crash of this daemon: {error}");
+            let text = format!(
+                "cannot record a worker's process, which would outlive a crash of this daemon: {error}"
+            );
             self.log(Record::new(Severity::Error, "node", text));
         }
     }

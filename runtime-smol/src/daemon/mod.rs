@@ -4,13 +4,12 @@
 //! cli      flags and subcommands        start   from flags to a claimed, logged, listening process
 //! node     the node's driver and those of its engines, and the messages between them
 //! host     storage, app code and worker processes for the drivers
-//! signals  TERM, INT, QUIT and HUP      demo    a node, an app and a client in one command
-//! exit     what the exit codes mean     check   check-config
+//! signals  TERM, INT, QUIT and HUP      check   check-config
+//! exit     what the exit codes mean
 //! ```
 
 mod check;
 mod cli;
-mod demo;
 mod exit;
 mod host;
 mod node;
@@ -41,7 +40,6 @@ pub fn main() -> ExitCode {
         None => start::run(&cli.run),
         Some(Command::Run(run)) => start::run(&run),
         Some(Command::CheckConfig(command)) => check::check_config(&command),
-        Some(Command::Demo(command)) => demo::demo(&command),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

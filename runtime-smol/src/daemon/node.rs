@@ -37,7 +37,7 @@ impl NodeHandle {
         // The daemon sees `news` end if the node's task does.
         drop(spread.spawn("node", move || async move {
             let clock = world.clock();
-            let node = Node::new(config, clock.now(), clock.wall());
+            let node = Node::new(config, clock.now());
             drive(node, inbox, move |notice| router.carry(notice), &world).await
         }));
         Self { commands, news }

@@ -1,6 +1,5 @@
 //! From flags to a running node, and to its end.
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -10,11 +9,11 @@ use cocaine_core::engine::EngineLimits;
 use cocaine_core::machine::{Record, Severity};
 use cocaine_core::node::{NodeConfig, NodeNotice, PortConfig, ServiceKind};
 use cocaine_core::wire::Limits;
-use cocaine_runtime_std::host::clock::ready_line;
-use cocaine_runtime_std::host::config::{self, Claim, DaemonConfig, Flags, RuntimeAccess, Surroundings, Warning};
+use cocaine_runtime_std::host::config::{self, Claim, DaemonConfig, Flags, RuntimeAccess, Surroundings};
 use cocaine_runtime_std::host::launch::{ArchiveLimits, Launcher};
 use cocaine_runtime_std::host::log::{Log, LogOptions};
 use cocaine_runtime_std::host::process::{self, GroupRecords, ShimConfig};
+use cocaine_runtime_std::host::ready::ready_line;
 use cocaine_runtime_std::host::storage::FilesStorage;
 use smol::future::FutureExt;
 
@@ -35,7 +34,8 @@ const LEFTOVERS: Duration = Duration::from_secs(1);
 pub(super) fn run(arguments: &RunArgs) -> Result<(), Exit> {
     let mut daemon = Daemon::start(&arguments.flags())?;
     smol::block_on(async {
-        let mut wishes = Wishes::listen().map_err(|error| Exit::Other(format!("cannot listen to signals: {error}")))?;
+        let mut wishes =
+            Wishes::listen().map_err(|error| Exit::Other(format!("cannot listen to signals: {error}")))?;
         let line = daemon.wait_until_ready(&mut wishes).await?;
         if let Some(line) = line {
             println!("{line}");
@@ -78,7 +78,8 @@ impl Daemon {
         let spread = Spread::new(threads, move |task, message| {
             say(&panicked, Severity::Error, task, format!("panicked: {message}"));
         });
-        let spread = Arc::new(spread.map_err(|error| Exit::Other(format!("cannot start a thread: {error}")))?);
+        let spread =
+            Arc::new(spread.map_err(|error| Exit::Other(format!("cannot start a thread: {error}")))?);
         let node_config = node_config(&config)?;
         let node = NodeHandle::start(&spread, &World::new(Arc::new(host)), node_config);
         node.open();
@@ -90,7 +91,9 @@ impl Daemon {
         loop {
             match self.next(wishes).await {
                 Event::News(NodeNotice::Ready { endpoints }) => {
-                    return Ok(Some(ready(&endpoints)));
+                    let first =
+                        endpoints.into_iter().filter_map(|(name, at)| Some((name, at.into_iter().next()?)));
+                    return Ok(Some(ready_line(first)));
                 }
                 Event::News(NodeNotice::Failed { errors }) => {
                     let sentences: Vec<String> = errors.iter().map(ToString::to_string).collect();
@@ -143,27 +146,15 @@ enum Event {
     Gone,
 }
 
-/// The ready line: the locator first, then the other services by name.
-fn ready(endpoints: &BTreeMap<String, Vec<SocketAddr>>) -> String {
-    let first = |name: &str| endpoints.get(name).and_then(|at| at.first().copied());
-    let locator = first("locator").unwrap_or(SocketAddr::from(([0, 0, 0, 0], 0)));
-    let others = endpoints.keys().filter(|name| *name != "locator");
-    ready_line(locator, others.filter_map(|name| Some((name.as_str(), first(name)?))))
-}
-
 fn say(log: &Log, severity: Severity, source: &str, message: String) {
     log.write(Record::new(severity, source, message));
 }
 
 fn make_host(config: &DaemonConfig, log: &Log) -> Result<DaemonHost, Exit> {
     let limits = &config.limits;
-    let archive = ArchiveLimits {
-        entries: limits.archive_entries.value,
-        file_bytes: limits.archive_file_bytes.value,
-        total_bytes: limits.archive_bytes.value,
-        depth: limits.archive_depth.value,
-    };
-    let program = std::env::current_exe().map_err(|error| Exit::Other(format!("cannot find my own program: {error}")))?;
+    let archive = ArchiveLimits::from(limits);
+    let program = std::env::current_exe()
+        .map_err(|error| Exit::Other(format!("cannot find my own program: {error}")))?;
     let file_limit = process::raise_file_limit(config.file_limit.value);
     let records = GroupRecords::create(&config.runtime.value).map_err(|error| {
         Exit::Config(format!("{}: cannot record worker processes: {error}", config.runtime.value.display()))
@@ -228,7 +219,8 @@ fn engine_limits(config: &DaemonConfig) -> EngineLimits {
 }
 
 fn path_text(path: &PathBuf) -> Result<String, Exit> {
-    let absolute = std::path::absolute(path).map_err(|error| Exit::Config(format!("{}: {error}", path.display())))?;
+    let absolute =
+        std::path::absolute(path).map_err(|error| Exit::Config(format!("{}: {error}", path.display())))?;
     absolute.into_os_string().into_string().map_err(|path| {
         Exit::Config(format!("{}: the path is not UTF-8, which workers could not be told", path.display()))
     })
