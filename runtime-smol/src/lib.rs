@@ -4,4 +4,5 @@ mod bare;
 pub mod daemon;
 pub mod driver;
 pub mod echo;
+mod print;
 pub mod worker;

@@ -23,6 +23,7 @@ use super::host::DaemonHost;
 use super::node::{News, NodeHandle};
 use super::signals::{Wish, Wishes};
 use crate::driver::{Spread, World};
+use crate::print;
 
 /// How long apps may take to stop. With what the log and the sockets need, the daemon is gone within 20 s.
 const STOP: Duration = Duration::from_secs(18);
@@ -38,7 +39,7 @@ pub(super) fn run(arguments: &RunArgs) -> Result<(), Exit> {
             Wishes::listen().map_err(|error| Exit::Other(format!("cannot listen to signals: {error}")))?;
         let line = daemon.wait_until_ready(&mut wishes).await?;
         if let Some(line) = line {
-            println!("{line}");
+            print::line(line);
             daemon.serve(&mut wishes).await?;
         }
         daemon.stop(&mut wishes).await;
