@@ -2,7 +2,7 @@
 
 use alloc::string::{String, ToString};
 
-use super::request::InputHalf;
+use super::request::{Hold, InputHalf};
 use super::requests::NOBODY;
 use super::{Conn, Engine, Policy, RequestKey, Role, Source};
 use crate::config::Tag;
@@ -20,13 +20,19 @@ const CONTROL: u32 = 2;
 #[derive(Clone, Debug, Default)]
 pub(super) struct ClientSide {
     channels: Channels<Owner>,
-    /// How many of its requests keep it from being read.
-    pub(super) held: u32,
+    /// How many of its requests keep it from being read because their workers are slow.
+    pub(super) congested: u32,
+    /// How many of its requests wait for a worker with much input.
+    pub(super) waiting: u32,
 }
 
 impl ClientSide {
-    pub(super) const fn may_read(&self) -> bool {
-        self.held == 0
+    /// The count of such holds.
+    pub(super) const fn holds(&mut self, hold: Hold) -> &mut u32 {
+        match hold {
+            Hold::Waiting => &mut self.waiting,
+            Hold::Congestion => &mut self.congested,
+        }
     }
 }
 
@@ -39,6 +45,24 @@ enum Owner {
 }
 
 impl Engine {
+    /// Whether a client may be read.
+    ///
+    /// Requests that wait with much input stop the reading only while none of the client's other requests
+    /// needs it to go on: that one may be what the waiting ones wait for.
+    pub(super) fn client_may_read(&self, client: &ClientSide) -> bool {
+        client.congested == 0 && (client.waiting == 0 || self.some_input_runs(client))
+    }
+
+    fn some_input_runs(&self, client: &ClientSide) -> bool {
+        client.channels.iter().any(|(_, owner)| match owner {
+            Owner::Request(key) => self
+                .requests
+                .get(key)
+                .is_some_and(|request| request.assigned().is_some() && request.input_open()),
+            Owner::Lever(_) => false,
+        })
+    }
+
     pub(super) fn accept_client(&mut self, conn: ConnId) {
         let mut link = Link::new(conn, self.config.limits.wire);
         if self.clients >= self.config.limits.clients {

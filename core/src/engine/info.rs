@@ -75,8 +75,13 @@ impl Engine {
     }
 
     fn queue_value(&self) -> Value {
-        let oldest =
-            self.queue.iter().filter_map(|key| self.requests.get(key)).map(|request| request.created).min();
+        let oldest = self
+            .queue
+            .iter()
+            .chain(self.parked.iter())
+            .filter_map(|key| self.requests.get(key))
+            .map(|request| request.created)
+            .min();
         Value::map([
             ("capacity", count(self.config.profile.queue_capacity())),
             ("depth", count(self.queue_depth())),

@@ -122,9 +122,8 @@ impl Engine {
 
     /// Whatever a worker still had to do ends with an error.
     fn fail_sessions(&mut self, worker: WorkerId, loss: &Loss) {
-        let Some(side) = self.workers.get_mut(&worker) else { return };
-        let keys: Vec<RequestKey> =
-            side.channels.iter().map(|(_, key)| key).chain(side.parked.drain(..)).collect();
+        let Some(side) = self.workers.get(&worker) else { return };
+        let keys: Vec<RequestKey> = side.channels.iter().map(|(_, key)| key).collect();
         let failure = loss.failure(side.worker.uuid());
         for key in keys {
             if let Some(request) = self.requests.get_mut(key) {
@@ -140,6 +139,11 @@ impl Engine {
         let text = loss.text(side.worker.uuid());
         let excerpt = side.worker.log().excerpt(EXCERPT);
         let started = !side.worker.is_starting() && loss.during != crate::worker::Phase::Starting;
+        // Those that wait for this very worker wait for the next one of its name only if it left as it should.
+        let (parked, failure) = (self.parked.of(side.worker.uuid()), loss.failure(side.worker.uuid()));
+        for key in parked {
+            self.answer_failure(key, failure.clone());
+        }
         self.log(Severity::Warning, text.clone());
         let others_active = self.active_workers() > 0;
         self.pool.worker_crashed(self.now, started, others_active, text, excerpt);
@@ -153,6 +157,7 @@ impl Engine {
         if let Some((conn, _)) = side.session {
             self.drop_conn(conn, CloseReason::Gone);
         }
+        self.drop_claimants(worker);
         match outcome {
             Outcome::Normal => {
                 self.log(Severity::Info, format!("worker {} is gone", side.worker.uuid()));

@@ -7,8 +7,9 @@
 //!
 //! Every accepted request is answered exactly once, whatever happens to anyone.
 //!
-//! * [`Engine`] is the machine; `clients` and `workers` read its two kinds of connections, `relay` carries
-//!   chunks between them, `pool` decides how many workers there are, `publish` opens and closes the app's
+//! * [`Engine`] is the machine; `clients` and `workers` read its two kinds of connections (`strangers` those of
+//!   which nobody knows yet whose they are), `requests` begins and `endings` ends what is asked, `relay` carries
+//!   chunks, `pool` decides how many workers there are, `publish` opens and closes the app's
 //!   service, and `stop` ends it all.
 //! * [`balance`], [`backoff`] and [`stats`] decide and count without knowing any of this.
 
@@ -19,6 +20,7 @@ pub mod stats;
 mod clients;
 mod command;
 mod deadlines;
+mod endings;
 mod info;
 mod life;
 mod pool;
@@ -30,6 +32,8 @@ mod requests;
 #[cfg(test)]
 mod spawn_tests;
 mod stop;
+mod strangers;
+mod tagged;
 mod workers;
 
 pub use command::{EngineCommand, EngineConfig, EngineLimits, EngineNotice, Policy};
@@ -50,7 +54,9 @@ use self::queue::LoadQueue;
 use self::request::Request;
 use self::stats::Stats;
 use self::stop::Phase;
-use self::workers::{Stranger, WorkerSide};
+use self::strangers::Stranger;
+use self::tagged::Parked;
+use self::workers::WorkerSide;
 use crate::machine::{
     CloseReason, ConnId, Input, Machine, Outbox, Output, Record, Severity, Slots, WorkerId,
 };
@@ -77,6 +83,7 @@ pub struct Engine {
     requests: Slots<RequestKey, Request>,
     streams: BTreeMap<StreamId, RequestKey>,
     queue: LoadQueue,
+    parked: Parked,
     deadlines: Deadlines,
     workers: BTreeMap<WorkerId, WorkerSide>,
     pool: Pool,
@@ -125,6 +132,7 @@ impl Engine {
             requests: Slots::default(),
             streams: BTreeMap::new(),
             queue: LoadQueue::default(),
+            parked: Parked::default(),
             deadlines: Deadlines::default(),
             workers: BTreeMap::new(),
             stats: Stats::new(now),
@@ -151,15 +159,15 @@ impl Engine {
 
     /// Whether a connection of either kind may be read now, and if so asks for the read.
     fn read_on(&mut self, conn: ConnId) {
-        let Some(entry) = self.conns.get_mut(conn) else { return };
+        let Some(entry) = self.conns.get(conn) else { return };
         let allowed = match &entry.role {
-            Role::Client(client) => client.may_read(),
-            Role::Stranger(_) => true,
+            Role::Client(client) => self.client_may_read(client),
+            Role::Stranger(stranger) => stranger.claim.is_none(),
             Role::Worker(worker) => {
                 self.workers.get_mut(worker).is_none_or(|side| side.throttle.may_read(self.now))
             }
         };
-        if allowed {
+        if allowed && let Some(entry) = self.conns.get_mut(conn) {
             entry.link.read(&mut self.out);
         }
     }
@@ -167,6 +175,9 @@ impl Engine {
     fn on_received(&mut self, conn: ConnId, mut buf: bytes::BytesMut) {
         loop {
             let Some(entry) = self.conns.get_mut(conn) else { return };
+            if matches!(entry.role, Role::Stranger(Stranger { claim: Some(_), .. })) {
+                break;
+            }
             let cut = match entry.link.cut(&mut buf) {
                 Ok(Some(cut)) => cut,
                 Ok(None) => break,
@@ -201,6 +212,15 @@ impl Engine {
         self.wake_workers();
     }
 
+    /// A peer that is not being read is gone. What a worker said before is still wanted: reading never stops
+    /// for long, and finds the end.
+    fn on_hung_up(&mut self, conn: ConnId) {
+        match self.conns.get(conn).map(|entry| &entry.role) {
+            Some(Role::Worker(_)) => self.read_on(conn),
+            _ => self.on_lost(conn, CloseReason::Gone),
+        }
+    }
+
     /// A connection is gone or has to go.
     fn on_lost(&mut self, conn: ConnId, reason: CloseReason) {
         let Some(entry) = self.conns.get(conn) else { return };
@@ -233,9 +253,8 @@ impl Machine for Engine {
             Input::Accepted { listener, conn, peer } => self.on_accepted(listener, conn, peer),
             Input::Received { conn, buf } => self.on_received(conn, buf),
             Input::Written { conn, batch } => self.on_written(conn, batch),
-            Input::Disconnected { conn, .. } | Input::HungUp { conn } => {
-                self.on_lost(conn, CloseReason::Gone);
-            }
+            Input::Disconnected { conn, .. } => self.on_lost(conn, CloseReason::Gone),
+            Input::HungUp { conn } => self.on_hung_up(conn),
             Input::Listening { listener, endpoints } => self.on_listening(listener, endpoints),
             Input::ListenFailed { listener, error } => self.on_listen_failed(listener, &error),
             Input::Spawned { worker, pid } => self.on_spawned(worker, pid),

@@ -1,7 +1,6 @@
 //! How many workers there are.
 
 use alloc::boxed::Box;
-use alloc::collections::VecDeque;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -9,7 +8,7 @@ use alloc::vec::Vec;
 use super::backoff::Backoff;
 use super::stop::Phase;
 use super::workers::WorkerSide;
-use super::{Engine, EngineConfig, RequestKey, balance};
+use super::{Engine, EngineConfig, balance};
 use crate::config::Protocol;
 use crate::machine::{Output, SpawnSpec, WorkerId};
 use crate::rng::Rng;
@@ -98,6 +97,11 @@ impl Pool {
         self.levers.last().and_then(|(_, workers)| usize::try_from(*workers).ok())
     }
 
+    /// Whether a worker may be started now, as far as failures go.
+    pub(super) fn may_spawn(&self, now: Timestamp) -> bool {
+        self.backoff.may_spawn(now)
+    }
+
     pub(super) fn next_timeout(&self, now: Timestamp) -> Option<(Timestamp, TimerReason)> {
         self.backoff.until(now).map(|at| (at, TimerReason::Backoff))
     }
@@ -123,10 +127,12 @@ impl Engine {
     pub(super) fn settle(&mut self) {
         self.assign_parked();
         self.assign_queued();
+        // Being published or not changes how many workers there should be, and their number whether it is.
+        self.publish_or_not();
         if self.phase == Phase::Running {
             self.resize();
+            self.publish_or_not();
         }
-        self.publish_or_not();
         self.go_on_stopping();
     }
 
@@ -167,7 +173,7 @@ impl Engine {
 
     fn spawn_some(&mut self, count: usize) {
         for _ in 0..count {
-            if !self.pool.backoff.may_spawn(self.now) {
+            if !self.pool.may_spawn(self.now) {
                 return;
             }
             let uuid = self.pool.rng.uuid();
@@ -189,7 +195,8 @@ impl Engine {
         }
     }
 
-    fn spawn(&mut self, uuid: String) -> WorkerId {
+    /// Starts a worker of this name.
+    pub(super) fn spawn(&mut self, uuid: String) {
         let worker = self.out.next_worker();
         let profile = &self.config.profile;
         let machine = Worker::new(worker, uuid, self.now, profile.timeouts(), profile.crashlog_limit());
@@ -197,7 +204,6 @@ impl Engine {
         self.workers.insert(worker, WorkerSide::new(machine, self.now));
         self.pool.spawned += 1;
         self.out.push(Output::Spawn { worker, spec: Box::new(spec) });
-        worker
     }
 
     /// The command line that frameworks expect: flags in alphabetical order.
@@ -223,41 +229,6 @@ impl Engine {
             directory: config.directory.clone(),
             identity: config.profile.identity(),
             limits: config.profile.limits().clone(),
-        }
-    }
-
-    // ---- requests for one certain worker ----
-
-    /// Queues a request for the worker named `tag`, which is started if there is none.
-    pub(super) fn park(&mut self, key: RequestKey, tag: &str) {
-        let worker = self.worker_named(tag).unwrap_or_else(|| self.spawn(tag.into()));
-        if let Some(side) = self.workers.get_mut(&worker) {
-            side.parked.push_back(key);
-        }
-    }
-
-    /// A parked request is over.
-    pub(super) fn unpark(&mut self, key: RequestKey, tag: &str) {
-        if let Some(side) = self.worker_named(tag).and_then(|worker| self.workers.get_mut(&worker)) {
-            side.parked.retain(|parked| *parked != key);
-        }
-    }
-
-    fn assign_parked(&mut self) {
-        let room = self.config.profile.concurrency();
-        let ready: VecDeque<WorkerId> = self
-            .workers
-            .iter()
-            .filter(|(_, side)| !side.parked.is_empty() && side.worker.accepts_sessions() && side.load < room)
-            .map(|(id, _)| *id)
-            .collect();
-        for worker in ready {
-            while let Some(side) = self.workers.get_mut(&worker)
-                && side.load < room
-                && let Some(key) = side.parked.pop_front()
-            {
-                self.assign(key, worker, None);
-            }
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use super::request::{Place, Request};
+use super::request::{Hold, Place, Request};
 use super::{Conn, Engine, EngineNotice, RequestKey, Role, Source, StreamId};
 use crate::config::Protocol;
 use crate::machine::{Batch, ConnId, Outbox};
@@ -39,7 +39,7 @@ impl Engine {
                 self.buffered += cost;
                 let piled_up = request.to_worker > self.config.limits.soft_bytes / 4;
                 if piled_up {
-                    self.hold_client(key);
+                    self.hold_client(key, Hold::Waiting);
                 }
             }
             Place::Assigned { worker, channel } => {
@@ -54,9 +54,9 @@ impl Engine {
                 let bytes = entry.link.send_payload(&mut self.out, key.owner(), head, payload);
                 request.to_worker += bytes;
                 self.buffered += bytes;
-                if entry.link.queued() > self.config.limits.soft_bytes && !request.holds_client {
+                if entry.link.queued() > self.config.limits.soft_bytes && request.holds_client.is_none() {
                     entry.waiting.push(key);
-                    self.hold_client(key);
+                    self.hold_client(key, Hold::Congestion);
                 }
             }
         }
@@ -144,29 +144,28 @@ impl Engine {
         }
     }
 
-    /// Stops reading the request's client until `release_client`.
-    fn hold_client(&mut self, key: RequestKey) {
+    /// Reads the request's client less until `release_client`.
+    fn hold_client(&mut self, key: RequestKey, hold: Hold) {
         let Some(request) = self.requests.get_mut(key) else { return };
-        if request.holds_client {
+        if request.holds_client.is_some() {
             return;
         }
         // A stream's embedder is slowed down by its credit instead.
         let Source::Client { conn, .. } = request.source else { return };
         if let Some(Conn { role: Role::Client(client), .. }) = self.conns.get_mut(conn) {
-            request.holds_client = true;
-            client.held += 1;
+            request.holds_client = Some(hold);
+            *client.holds(hold) += 1;
         }
     }
 
     /// Lets the request's client be read again.
     pub(super) fn release_client(&mut self, key: RequestKey) {
         let Some(request) = self.requests.get_mut(key) else { return };
-        if !core::mem::take(&mut request.holds_client) {
-            return;
-        }
+        let Some(hold) = request.holds_client.take() else { return };
         let Source::Client { conn, .. } = request.source else { return };
         if let Some(Conn { role: Role::Client(client), .. }) = self.conns.get_mut(conn) {
-            client.held = client.held.saturating_sub(1);
+            let holds = client.holds(hold);
+            *holds = holds.saturating_sub(1);
             self.read_on(conn);
         }
     }

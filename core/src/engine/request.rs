@@ -92,6 +92,15 @@ pub(super) enum InputHalf {
     Failed(Box<Failure>),
 }
 
+/// Why a client is not read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Hold {
+    /// Much of its input waits, as long as no worker has the request.
+    Waiting,
+    /// Its worker takes less than the client sends.
+    Congestion,
+}
+
 /// A request: its halves, its bounds and its deadline.
 #[derive(Clone, Debug)]
 pub(super) struct Request {
@@ -108,8 +117,8 @@ pub(super) struct Request {
     pub(super) owed: usize,
     /// Bytes on their way to the client, for the bound per channel.
     pub(super) to_client: usize,
-    /// Its client is not read while its bytes pile up on the way to the worker.
-    pub(super) holds_client: bool,
+    /// Whether its client is read more slowly, and why.
+    pub(super) holds_client: Option<Hold>,
     /// Its worker is throttled while its bytes pile up on the way to the client.
     pub(super) holds_worker: bool,
 }
@@ -126,7 +135,7 @@ impl Request {
             to_worker: 0,
             owed: 0,
             to_client: 0,
-            holds_client: false,
+            holds_client: None,
             holds_worker: false,
         }
     }

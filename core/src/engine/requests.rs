@@ -9,8 +9,8 @@ use bytes::Bytes;
 
 use super::request::{InputHalf, Place, Request, Waiting};
 use super::stop::Phase;
-use super::{Engine, EngineNotice, Policy, RequestKey, Role, Source, balance};
-use crate::config::{Protocol, Tag};
+use super::{Engine, Policy, RequestKey, Role, Source, balance};
+use crate::config::Protocol;
 use crate::machine::WorkerId;
 use crate::session::Payload;
 use crate::wire::headers::request_timeout;
@@ -37,7 +37,7 @@ impl Engine {
 
     /// Whether a request can be accepted, and how long it may take.
     fn admit(&mut self, headers: &[Header], policy: &Policy) -> Result<Duration, Failure> {
-        if self.phase != Phase::Running {
+        if !matches!(self.phase, Phase::Starting | Phase::Running) {
             return Err(Failure::new(codes::APP_STOPPED, "the application has been stopped"));
         }
         let timeout = request_timeout(headers)
@@ -63,7 +63,7 @@ impl Engine {
 
     /// How many accepted requests wait for a worker, tagged ones included.
     pub(super) fn queue_depth(&self) -> usize {
-        self.queue.len() + self.workers.values().map(|side| side.parked.len()).sum::<usize>()
+        self.queue.len() + self.parked.len()
     }
 
     fn queue_is_full(&self) -> bool {
@@ -110,7 +110,7 @@ impl Engine {
         let tag = waiting.tag.clone();
         match tag {
             None => self.queue.push(key, urgency),
-            Some(tag) => self.park(key, tag.as_str()),
+            Some(tag) => self.parked.push(tag.as_str(), key),
         }
         self.stats.queue_depth(self.now, self.queue_depth());
     }
@@ -171,11 +171,16 @@ impl Engine {
         request.to_worker += bytes;
         self.buffered += bytes;
         let input = mem::replace(&mut request.input, InputHalf::Open);
+        let source = request.source;
         self.note_load(worker);
+        self.release_client(key);
         if !waiting.chunks.is_empty() || input != InputHalf::Open {
             self.replay(key, waiting.chunks, input);
         }
-        self.release_client(key);
+        if let Source::Client { conn, .. } = source {
+            // Its other requests may have waited too long to be read on.
+            self.read_on(conn);
+        }
     }
 
     /// Sends what a client had sent before its request was assigned.
@@ -237,166 +242,6 @@ impl Engine {
         });
     }
 
-    /// The request's answer is complete.
-    pub(super) fn answer_end(&mut self, key: RequestKey) {
-        let Some(source) = self.take_answer(key) else { return };
-        match source {
-            Source::Client { conn, channel } => self.send_client(conn, key, |out| v1::close(out, channel)),
-            Source::Stream(stream) => self.out.notice(EngineNotice::End { stream }),
-            Source::Gone => {}
-        }
-        self.after_answer(key);
-    }
-
-    /// The request fails. A worker that has it is not told here.
-    pub(super) fn answer_failure(&mut self, key: RequestKey, failure: Failure) {
-        let Some(source) = self.take_answer(key) else { return };
-        match source {
-            Source::Client { conn, channel } => {
-                self.send_client(conn, key, |out| v1::error(out, channel, &failure));
-            }
-            Source::Stream(stream) => self.out.notice(EngineNotice::Fail { stream, failure }),
-            Source::Gone => {}
-        }
-        self.after_answer(key);
-    }
-
-    /// Tells somebody whose request was not accepted.
-    fn tell_failed(&mut self, source: Source, failure: &Failure) {
-        match source {
-            Source::Client { conn, channel } => {
-                if let Some(entry) = self.conns.get_mut(conn) {
-                    self.buffered +=
-                        entry.link.send(&mut self.out, NOBODY, |out| v1::error(out, channel, failure));
-                }
-            }
-            Source::Stream(stream) => {
-                self.out.notice(EngineNotice::Fail { stream, failure: failure.clone() });
-            }
-            Source::Gone => {}
-        }
-    }
-
-    /// The right to answer, which exists once.
-    fn take_answer(&mut self, key: RequestKey) -> Option<Source> {
-        let request = self.requests.get_mut(key)?;
-        if !mem::replace(&mut request.answering, false) {
-            return None;
-        }
-        let (source, created) = (request.source, request.created);
-        if let Some((worker, _)) = request.assigned() {
-            self.stats.answered(self.now, self.now.since(created));
-            if let Some(side) = self.workers.get_mut(&worker) {
-                side.load = side.load.saturating_sub(1);
-            }
-            self.note_load(worker);
-        }
-        Some(source)
-    }
-
-    /// After the answer the request stays only while the client's half to a worker is open.
-    fn after_answer(&mut self, key: RequestKey) {
-        self.release_worker(key);
-        let Some(request) = self.requests.get(key) else { return };
-        let lingers = request.assigned().is_some() && matches!(request.source, Source::Client { .. });
-        if !lingers || !request.input_open() {
-            self.remove_request(key);
-        }
-    }
-
-    /// Forgets a request whose halves have both ended.
-    pub(super) fn finish_if_over(&mut self, key: RequestKey) {
-        if self.requests.get(key).is_some_and(|request| !request.answering && !request.input_open()) {
-            self.remove_request(key);
-        }
-    }
-
-    /// The client has left: the worker is told, and nothing is answered any more.
-    pub(super) fn abandon(&mut self, key: RequestKey) {
-        let Some(request) = self.requests.get_mut(key) else { return };
-        request.source = Source::Gone;
-        request.holds_client = false;
-        self.release_worker(key);
-        let Some(request) = self.requests.get(key) else { return };
-        let told = request.input_open();
-        let Some((worker, _)) = request.assigned() else { return self.remove_request(key) };
-        let speaks_v1 =
-            self.workers.get(&worker).is_some_and(|side| matches!(side.session, Some((_, Protocol::V1))));
-        self.tell_worker_failed(key, &codes::END_OF_FILE.into());
-        // A worker that was told stops working for nobody: its slot is free at once. One that cannot be told
-        // (it has all its input, or speaks the older protocol) keeps its slot until it is done.
-        if told && speaks_v1 {
-            self.take_answer(key);
-        }
-        if self.requests.get(key).is_some_and(|request| !request.answering) {
-            self.remove_request(key);
-        }
-    }
-
-    /// Takes a request out of everything that knows it.
-    fn remove_request(&mut self, key: RequestKey) {
-        self.release_client(key);
-        self.release_worker(key);
-        let Some(request) = self.requests.remove(key) else { return };
-        let requests = &self.requests;
-        self.deadlines.remove(request.deadline, key, requests.len(), |key| requests.get(key).is_some());
-        match request.source {
-            Source::Client { conn, channel } => self.finish_client_channel(conn, channel),
-            Source::Stream(stream) => {
-                self.streams.remove(&stream);
-                // What the embedder has not taken will not be asked back.
-                self.buffered = self.buffered.saturating_sub(request.to_client);
-            }
-            Source::Gone => {}
-        }
-        match request.place {
-            Place::Assigned { worker, channel } => {
-                if let Some(side) = self.workers.get_mut(&worker) {
-                    side.channels.finish(channel);
-                }
-            }
-            Place::Waiting(waiting) => {
-                self.buffered = self.buffered.saturating_sub(waiting.bytes);
-                self.leave_queue(key, waiting.tag);
-            }
-        }
-    }
-
-    fn leave_queue(&mut self, key: RequestKey, tag: Option<Tag>) {
-        if let Some(tag) = tag {
-            self.unpark(key, tag.as_str());
-        } else {
-            let requests = &self.requests;
-            self.queue.forget(|key| requests.get(key).is_some_and(|request| request.assigned().is_none()));
-        }
-        self.stats.queue_depth(self.now, self.queue_depth());
-    }
-
-    /// Answers the requests whose time is up.
-    pub(super) fn expire_requests(&mut self) {
-        while let Some(key) = self.deadlines.pop_due(self.now) {
-            let Some(request) = self.requests.get(key) else { continue };
-            if request.assigned().is_none() {
-                let failure = Failure::new(codes::INVOCATION_DEADLINE, "the event has expired in the queue");
-                self.answer_failure(key, failure);
-                continue;
-            }
-            self.tell_worker_failed(key, &Failure::new(codes::REQUEST_TIMED_OUT, "invocation has timed out"));
-            self.answer_failure(key, codes::REQUEST_TIMED_OUT.into());
-            self.finish_if_over(key);
-        }
-    }
-
-    /// Fails every request that waits in the common queue.
-    pub(super) fn fail_queue(&mut self, failure: &Failure) {
-        let keys: Vec<_> = self.queue.iter().collect();
-        for key in keys {
-            if self.requests.get(key).is_some_and(|request| request.assigned().is_none()) {
-                self.answer_failure(key, failure.clone());
-            }
-        }
-    }
-
     fn send_worker(&mut self, worker: WorkerId, key: RequestKey, write: impl FnOnce(&mut Vec<u8>, Protocol)) {
         let Some((conn, protocol)) = self.workers.get(&worker).and_then(|side| side.session) else { return };
         let Some(entry) = self.conns.get_mut(conn) else { return };
@@ -407,7 +252,7 @@ impl Engine {
         }
     }
 
-    fn send_client(
+    pub(super) fn send_client(
         &mut self,
         conn: crate::machine::ConnId,
         key: RequestKey,

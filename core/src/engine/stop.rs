@@ -1,5 +1,6 @@
 //! The end of an app.
 
+use alloc::format;
 use alloc::vec::Vec;
 use core::time::Duration;
 
@@ -49,6 +50,10 @@ impl Engine {
     pub(super) fn on_command(&mut self, command: EngineCommand) {
         match command {
             EngineCommand::Open { stream, event, headers, policy } => {
+                if self.streams.contains_key(&stream) {
+                    let text = format!("stream {} is opened again; the second time does not count", stream.0);
+                    return self.log(Severity::Error, text);
+                }
                 self.open_request(Source::Stream(stream), &event, headers, policy);
             }
             EngineCommand::Chunk { stream, data } => self.on_stream(stream, |engine, key| {
@@ -58,10 +63,7 @@ impl Engine {
             EngineCommand::Fail { stream, failure } => {
                 self.on_stream(stream, |engine, key| engine.fail_input(key, failure));
             }
-            EngineCommand::Cancel { stream } => self.on_stream(stream, |engine, key| {
-                engine.streams.remove(&stream);
-                engine.abandon(key);
-            }),
+            EngineCommand::Cancel { stream } => self.on_stream(stream, Self::abandon),
             EngineCommand::Consumed { stream, bytes } => self.on_consumed(stream, bytes),
             EngineCommand::Control { lever, workers } => self.pull_lever(lever, workers),
             EngineCommand::Release { lever } => self.release_lever(lever),
@@ -96,15 +98,7 @@ impl Engine {
         let workers: Vec<WorkerId> = self.workers.keys().copied().collect();
         let cap = self.config.profile.timeouts().stop;
         for worker in workers {
-            self.fail_parked(worker, &stopped);
             self.step(worker, Event::Seal { why: StopReason::Stop, cap });
-        }
-    }
-
-    fn fail_parked(&mut self, worker: WorkerId, failure: &Failure) {
-        let Some(side) = self.workers.get_mut(&worker) else { return };
-        for key in core::mem::take(&mut side.parked) {
-            self.answer_failure(key, failure.clone());
         }
     }
 

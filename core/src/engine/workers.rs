@@ -1,27 +1,19 @@
 //! The workers' socket: who connects, and what workers send.
 
-use alloc::collections::VecDeque;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use super::{Conn, Engine, RequestKey, Role};
+use super::{Engine, RequestKey};
 use crate::config::Protocol;
 use crate::machine::{
-    CloseReason, ConnId, ExitStatus, Output, Peer, Severity, Signal, StoreError, StoreId, WorkerId,
+    CloseReason, ConnId, ExitStatus, Output, Severity, Signal, StoreError, StoreId, WorkerId,
 };
-use crate::session::{Channels, Cut, Link, Lookup};
-use crate::time::{TimerReason, Timestamp};
-use crate::wire::{Args, Failure, codes, dialect, single_raw, v0, v1};
+use crate::session::{Channels, Cut, Lookup};
+use crate::time::Timestamp;
+use crate::wire::{Args, Failure, codes, single_raw, v0, v1};
 use crate::worker::{Event, Worker};
-
-/// A connection on the workers' socket that has not said who it is.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Stranger {
-    peer: Peer,
-    deadline: Timestamp,
-}
 
 /// A worker as its engine sees it.
 #[derive(Clone, Debug)]
@@ -29,16 +21,11 @@ pub(super) struct WorkerSide {
     pub(super) worker: Worker,
     /// Its connection and what it speaks, from the handshake until the connection is closed.
     pub(super) session: Option<(ConnId, Protocol)>,
-    /// Who is at the other end of its connection.
-    peer: Option<Peer>,
-    pid: Option<u32>,
     pub(super) channels: Channels<RequestKey>,
     /// Requests it has not answered.
     pub(super) load: usize,
     /// Requests it ever got.
     pub(super) accepted: u64,
-    /// Requests that only it may take.
-    pub(super) parked: VecDeque<RequestKey>,
     pub(super) throttle: Throttle,
     pub(super) spawned: Timestamp,
 }
@@ -48,12 +35,9 @@ impl WorkerSide {
         Self {
             worker,
             session: None,
-            peer: None,
-            pid: None,
             channels: Channels::default(),
             load: 0,
             accepted: 0,
-            parked: VecDeque::new(),
             throttle: Throttle::default(),
             spawned: now,
         }
@@ -72,9 +56,6 @@ pub(super) struct Throttle {
 
 /// The pause between two reads of a throttled worker.
 const SLOW_READ: Duration = Duration::from_millis(500);
-
-/// How many strangers may be connected at a time.
-const MAX_STRANGERS: usize = 256;
 
 impl Throttle {
     pub(super) fn hold(&mut self) {
@@ -107,109 +88,6 @@ impl Throttle {
 }
 
 impl Engine {
-    pub(super) fn accept_stranger(&mut self, conn: ConnId, peer: Peer) {
-        let mut link = Link::new(conn, self.config.limits.wire);
-        if self.strangers.len() >= MAX_STRANGERS {
-            return link
-                .close(&mut self.out, CloseReason::Fault("too many connections without a handshake".into()));
-        }
-        link.read(&mut self.out);
-        let deadline = self.now + self.config.profile.timeouts().startup;
-        let role = Role::Stranger(Stranger { peer, deadline });
-        if self.conns.insert_at(conn, Conn { link, role, waiting: Vec::new() }).is_ok() {
-            self.strangers.push(conn);
-        }
-    }
-
-    pub(super) fn strangers_timeout(&self) -> Option<(Timestamp, TimerReason)> {
-        let deadlines = self.strangers.iter().filter_map(|conn| match self.conns.get(*conn)?.role {
-            Role::Stranger(stranger) => Some(stranger.deadline),
-            _ => None,
-        });
-        deadlines.min().map(|at| (at, TimerReason::Startup))
-    }
-
-    /// Closes the connections that did not introduce themselves in time.
-    pub(super) fn expire_strangers(&mut self) {
-        for conn in self.strangers.clone() {
-            let late = match self.conns.get(conn).map(|entry| &entry.role) {
-                Some(Role::Stranger(stranger)) => stranger.deadline <= self.now,
-                _ => false,
-            };
-            if late {
-                self.on_fault(conn, "no handshake came".into());
-            }
-        }
-    }
-
-    /// The first frame on the workers' socket: it must be the handshake of a worker that we started.
-    ///
-    /// # Errors
-    /// The sentence says why the connection is closed. No worker is touched by it.
-    pub(super) fn on_stranger_frame(&mut self, conn: ConnId, cut: &Cut, buf: &[u8]) -> Result<(), String> {
-        let bytes = cut.bytes(buf);
-        let protocol = dialect(bytes, cut.frame()).map_err(|error| error.to_string())?;
-        let (uuid, headers) = match protocol {
-            Protocol::V1 => {
-                let head = v1::head(bytes, cut.frame()).map_err(|error| error.to_string())?;
-                if (head.channel, head.message) != (v1::CONTROL_CHANNEL, v1::message::HANDSHAKE) {
-                    return Err("the first frame is no handshake".into());
-                }
-                (uuid_argument(bytes.get(head.args).unwrap_or_default())?, head.headers)
-            }
-            Protocol::V0 => {
-                let head = v0::head(bytes, cut.frame()).map_err(|error| error.to_string())?;
-                if head.message != v0::message::HANDSHAKE {
-                    return Err("the first frame is no handshake".into());
-                }
-                (uuid_argument(bytes.get(head.args).unwrap_or_default())?, 0..0)
-            }
-        };
-        let Some(Conn { link, role: Role::Stranger(stranger), .. }) = self.conns.get_mut(conn) else {
-            return Ok(());
-        };
-        link.absorb_headers(bytes.get(headers).unwrap_or_default())?;
-        let peer = stranger.peer;
-        let Some(worker) = self.worker_named(uuid) else {
-            return Err(format!("handshake with uuid {uuid:?}, which no worker here has"));
-        };
-        self.introduce(conn, worker, protocol, peer)
-    }
-
-    fn introduce(
-        &mut self,
-        conn: ConnId,
-        worker: WorkerId,
-        protocol: Protocol,
-        peer: Peer,
-    ) -> Result<(), String> {
-        let uid = self.worker_uid();
-        let Some(side) = self.workers.get_mut(&worker) else { return Ok(()) };
-        if let Some(why) = stranger_because(peer, uid, side.pid) {
-            return Err(format!(
-                "handshake for worker {} from a process that is not it: {why}",
-                side.worker.uuid()
-            ));
-        }
-        let taken = side.session.is_some();
-        if !taken {
-            side.session = Some((conn, protocol));
-            if protocol == Protocol::V1 {
-                side.channels.skip(v1::CONTROL_CHANNEL);
-            }
-            side.peer = Some(peer);
-            if let Some(entry) = self.conns.get_mut(conn) {
-                entry.role = Role::Worker(worker);
-            }
-            self.strangers.retain(|stranger| *stranger != conn);
-        }
-        self.step(worker, Event::Handshake { conn, protocol });
-        if taken {
-            return Err("a second handshake for a worker that is connected".into());
-        }
-        Ok(())
-    }
-
     /// One frame of a worker.
     ///
     /// # Errors
@@ -324,26 +202,17 @@ impl Engine {
     }
 
     pub(super) fn on_spawned(&mut self, worker: WorkerId, pid: u32) {
-        let uid = self.worker_uid();
-        let Some(side) = self.workers.get_mut(&worker) else {
+        let Some(side) = self.workers.get(&worker) else {
             // It was given up while nobody knew whether there would be a process.
             return self.out.push(Output::Kill { worker, signal: Signal::Kill });
         };
-        side.pid = Some(pid);
-        self.out.push(Output::ReadOutput { worker });
-        // A handshake that overtook this notice could not be checked before.
-        let impostor = side.peer.and_then(|peer| stranger_because(peer, uid, Some(pid)));
-        if let (Some(why), Some((conn, _))) = (impostor, side.session) {
-            side.session = None;
-            side.peer = None;
-            self.step(worker, Event::Disowned);
-            self.log(
-                Severity::Warning,
-                format!("closing connection {conn}: it is not the worker it said it was: {why}"),
-            );
-            self.drop_conn(conn, CloseReason::Fault(why));
+        if side.worker.pid().is_some() {
+            return;
         }
+        self.out.push(Output::ReadOutput { worker });
         self.step(worker, Event::Spawned { pid });
+        // Handshakes that overtook this notice could not be checked before.
+        self.settle_claims(worker);
     }
 
     pub(super) fn on_spawn_failed(&mut self, worker: WorkerId, text: String) {
@@ -387,34 +256,6 @@ impl Engine {
         };
         self.step(worker, event);
     }
-
-    /// The worker of this uuid or tag.
-    pub(super) fn worker_named(&self, uuid: &str) -> Option<WorkerId> {
-        self.workers.iter().find(|(_, side)| side.worker.uuid() == uuid).map(|(id, _)| *id)
-    }
-
-    fn worker_uid(&self) -> u32 {
-        self.config.profile.identity().map_or(self.config.uid, |(uid, _)| uid)
-    }
-}
-
-/// Why the process at the other end cannot be the worker, if so. What is not known yet is checked later.
-fn stranger_because(peer: Peer, uid: u32, pid: Option<u32>) -> Option<String> {
-    let Some(process) = peer.process else { return Some("its user and process are not known".into()) };
-    if process.uid != uid {
-        return Some(format!("user {} instead of {uid}", process.uid));
-    }
-    let group = pid?;
-    match process.pgid {
-        Some(pgid) if pgid == group => None,
-        Some(pgid) => Some(format!("process {} of group {pgid} instead of {group}", process.pid)),
-        None => Some(format!("process {} is gone", process.pid)),
-    }
-}
-
-fn uuid_argument(args: &[u8]) -> Result<&str, String> {
-    let mut args = Args::new(args).map_err(|error| error.to_string())?;
-    args.text().map_err(|error| format!("handshake: {error}"))
 }
 
 fn lossy(bytes: &[u8]) -> String {

@@ -163,6 +163,15 @@ impl Link {
         }
     }
 
+    /// Takes out what was received and put back, to look at it again; `None` while a read is in flight.
+    #[must_use]
+    pub fn take_received(&mut self) -> Option<BytesMut> {
+        match mem::replace(&mut self.reading, Reading::Away) {
+            Reading::Idle(buf) => Some(buf),
+            Reading::Away => None,
+        }
+    }
+
     /// Takes the buffer back when no whole frame is left in it.
     pub fn put_back(&mut self, mut buf: BytesMut) {
         if buf.is_empty() && buf.capacity() > KEEP_BUFFER {
