@@ -94,7 +94,7 @@ impl Stand {
                 self.engine_says(engine, EngineNotice::Started);
             }
             NodeNotice::ToEngine { engine, command: Stop } => {
-                self.engine_says(*engine, EngineNotice::Stopped)
+                self.engine_says(*engine, EngineNotice::Stopped);
             }
             NodeNotice::ToEngine { engine, command: Info { query, .. } } => {
                 let report = Value::map([("state", "running")]);
