@@ -5,6 +5,7 @@ mod boot;
 mod calls;
 mod relay;
 mod services;
+mod together;
 
 use std::collections::BTreeMap;
 
@@ -292,15 +293,7 @@ impl Lab {
     /// The frames the client got since the last look.
     pub(super) fn frames(&mut self, conn: ConnId) -> Vec<Frame> {
         let got = std::mem::take(&mut self.conns.get_mut(&conn).unwrap().got);
-        let (mut rest, mut frames) = (got.as_slice(), Vec::new());
-        while !rest.is_empty() {
-            let (value, behind) = Value::decode(rest).expect("whole frames");
-            rest = behind;
-            let parts = value.as_array().unwrap();
-            assert_eq!(parts.len(), 3, "no headers, no fourth element");
-            frames.push((parts[0].as_u64().unwrap(), parts[1].as_u64().unwrap(), parts[2].clone()));
-        }
-        frames
+        decode(&got)
     }
 
     /// The bytes the client got since the last look.
@@ -333,6 +326,19 @@ impl Lab {
     pub(super) fn log_says(&self, text: &str) -> bool {
         self.logs.iter().any(|record| record.message.contains(text))
     }
+}
+
+/// The frames in what a node wrote.
+pub(super) fn decode(mut rest: &[u8]) -> Vec<Frame> {
+    let mut frames = Vec::new();
+    while !rest.is_empty() {
+        let (value, behind) = Value::decode(rest).expect("whole frames");
+        rest = behind;
+        let parts = value.as_array().unwrap();
+        assert_eq!(parts.len(), 3, "no headers, no fourth element");
+        frames.push((parts[0].as_u64().unwrap(), parts[1].as_u64().unwrap(), parts[2].clone()));
+    }
+    frames
 }
 
 pub(super) fn frame(channel: u64, message: u32, args: &[Value]) -> Vec<u8> {
