@@ -2,7 +2,7 @@
 
 use alloc::string::{String, ToString};
 
-use super::request::{Hold, InputHalf};
+use super::request::{Hold, InputHalf, Request};
 use super::requests::NOBODY;
 use super::{Conn, Engine, Policy, RequestKey, Role, Source};
 use crate::config::Tag;
@@ -96,6 +96,10 @@ impl Engine {
             }
             Lookup::Live(Owner::Request(key)) => {
                 link.absorb_headers(headers)?;
+                if !self.requests.get(key).is_some_and(Request::input_open) {
+                    self.stats.ignored();
+                    return Ok(());
+                }
                 self.on_stream_frame(key, head.message, cut, buf, &head);
                 Ok(())
             }

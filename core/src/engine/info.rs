@@ -75,13 +75,9 @@ impl Engine {
     }
 
     fn queue_value(&self) -> Value {
-        let oldest = self
-            .queue
-            .iter()
-            .chain(self.parked.iter())
-            .filter_map(|key| self.requests.get(key))
-            .map(|request| request.created)
-            .min();
+        let queued = self.queue.iter().chain(self.parked.iter()).filter_map(|key| self.requests.get(key));
+        let waiting = queued.filter(|request| request.assigned().is_none());
+        let oldest = waiting.map(|request| request.created).min();
         Value::map([
             ("capacity", count(self.config.profile.queue_capacity())),
             ("depth", count(self.queue_depth())),

@@ -162,6 +162,8 @@ impl Engine {
             return;
         };
         request.to_worker = request.to_worker.saturating_sub(waiting.bytes);
+        // What waited is counted again on its way.
+        request.owed = 0;
         self.buffered = self.buffered.saturating_sub(waiting.bytes);
         let event = event.unwrap_or(&waiting.event);
         let bytes = entry.link.send(&mut self.out, key.owner(), |out| match protocol {

@@ -172,9 +172,11 @@ impl Engine {
     fn worker_channel(&mut self, worker: WorkerId, channel: u64) -> Result<Option<RequestKey>, String> {
         let Some(side) = self.workers.get(&worker) else { return Ok(None) };
         match side.channels.lookup(channel) {
-            Lookup::Live(key) => Ok(Some(key)),
+            Lookup::Live(key) if self.requests.get(key).is_some_and(|request| request.answering) => {
+                Ok(Some(key))
+            }
             Lookup::Invalid => Err("a stream frame for channel 0".into()),
-            Lookup::Finished | Lookup::New => {
+            Lookup::Live(_) | Lookup::Finished | Lookup::New => {
                 self.stats.ignored();
                 Ok(None)
             }
