@@ -62,9 +62,7 @@ impl Contract {
 
     /// Checks what the engine asks for.
     pub fn output(&mut self, output: &Output<EngineNotice>) {
-        // Late comers are sent away.
-        let quiet = matches!(output, Output::Close { .. } | Output::Kill { .. });
-        assert!(!self.over || quiet, "after the end: {output:?}");
+        assert!(!self.over || is_refusal(output), "after the end: {output:?}");
         match output {
             Output::Read { conn, .. } => {
                 let flight = self.flight(*conn);
@@ -128,4 +126,15 @@ impl Contract {
     fn flight(&mut self, conn: ConnId) -> &mut Flight {
         self.conns.get_mut(&conn).unwrap_or_else(|| panic!("{conn} is not open"))
     }
+}
+
+/// Late comers are sent away.
+const fn is_refusal(output: &Output<EngineNotice>) -> bool {
+    matches!(
+        output,
+        Output::Close { .. }
+            | Output::Kill { .. }
+            | Output::Log(_)
+            | Output::Notice(EngineNotice::Fail { .. } | EngineNotice::Info { .. })
+    )
 }

@@ -109,7 +109,7 @@ impl Peer {
             let bytes: Vec<u8> = self.received.drain(..frame.len).collect();
             lines.push(match &mut self.speaks {
                 Speaks::Client(calls) => match v1::head(&bytes, &frame) {
-                    Ok(head) if calls.get(&head.channel) == Some(&0) => {
+                    Ok(head) if calls.get(&head.channel).is_none_or(|method| *method == 0) => {
                         render::stream_v1(head.channel, head.message, &bytes[head.args])
                     }
                     Ok(head) => render::answer_v1(head.channel, head.message, &bytes[head.args]),

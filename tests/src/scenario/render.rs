@@ -9,6 +9,9 @@ use cocaine_core::wire::{Args, Failure, Frame, Header, HeaderDecoder, Limits, Va
 /// Payloads longer than this are abbreviated.
 const SHORT: usize = 40;
 
+/// Text longer than this is abbreviated even where it is for people.
+const LONG: usize = 1000;
+
 /// Text in quotation marks, other bytes in hexadecimal; the length is told instead of the rest.
 pub(super) fn payload(bytes: &[u8]) -> String {
     let head = &bytes[..bytes.len().min(SHORT)];
@@ -36,6 +39,7 @@ pub(super) fn value(value: &Value) -> String {
         Value::Uint(number) => number.to_string(),
         Value::Int(number) => number.to_string(),
         Value::Float(number) => format!("{number:?}"),
+        Value::Raw(bytes) if bytes.len() > LONG => payload(bytes),
         Value::Raw(bytes) => text(bytes),
         Value::Array(items) => format!("[{}]", list(items.iter().map(self::value).collect())),
         Value::Map(pairs) => {
