@@ -232,6 +232,19 @@ fn engine_defect_32_a_client_is_not_read_while_its_bytes_pile_up() {
 }
 
 #[test]
+fn what_follows_an_ended_answer_needs_no_credit() {
+    let (mut lab, node) = running_with(10_000);
+    let stream = open(&mut lab, node, 5);
+    lab.engine_says(1, EngineNotice::End { stream });
+    lab.told();
+    for _ in 0..30 {
+        lab.call(node, 5, WRITE, &["x".repeat(1000).into()]);
+    }
+    // The engine may have forgotten the stream by now.
+    assert_eq!((lab.told().len(), lab.unread(node)), (30, 0));
+}
+
+#[test]
 fn the_engine_gets_credit_for_what_was_written_and_only_then() {
     let (mut lab, node) = running();
     let stream = open(&mut lab, node, 5);

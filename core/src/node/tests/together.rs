@@ -310,7 +310,7 @@ fn an_app_is_stopped_with_its_requests_answered_and_started_again() {
 }
 
 #[test]
-fn a_report_comes_from_the_engine() {
+fn services_defect_36_a_report_says_published_in_both_spellings() {
     let (mut cloud, client) = Cloud::started(1 << 20);
     cloud.send(client, &frame(2, 3, &["echo".into(), Value::Uint(7)]));
     let frames = cloud.frames(client);
@@ -318,7 +318,7 @@ fn a_report_comes_from_the_engine() {
     assert_eq!(report.get("state").unwrap().as_str(), Some("running"));
     assert_eq!(report.get("profile").unwrap().get("name").unwrap().as_str(), Some("default"));
     for spelling in ["published", "publushed"] {
-        assert_eq!(report.get(spelling), Some(&Value::Bool(true)), "services_defect_36");
+        assert_eq!(report.get(spelling), Some(&Value::Bool(true)));
     }
 }
 
