@@ -61,6 +61,10 @@ pub(super) fn place(name: &[u8], max_depth: u64) -> Result<PathBuf, String> {
     if name.contains(&0) {
         return Err("its name contains a zero byte".into());
     }
+    // Python's archiver, and so the frameworks' tool, calls the root of what it packs so.
+    if name == b"/" {
+        return Ok(PathBuf::new());
+    }
     let mut path = PathBuf::new();
     let mut depth = 0;
     for component in Path::new(OsStr::from_bytes(name)).components() {
@@ -109,7 +113,8 @@ mod tests {
     fn names_stay_inside() {
         assert_eq!(place(b"./a//b/./c", 3).unwrap(), Path::new("a/b/c"));
         assert_eq!(place(b"./", 3).unwrap(), Path::new(""));
-        for wrong in [&b"../a"[..], b"a/../b", b"/a", b"a\0b", b"a/b/c/d", b".."] {
+        assert_eq!(place(b"/", 3).unwrap(), Path::new(""));
+        for wrong in [&b"../a"[..], b"a/../b", b"/a", b"/.", b"/./a", b"a\0b", b"a/b/c/d", b".."] {
             assert!(place(wrong, 3).is_err(), "{:?}", String::from_utf8_lossy(wrong));
         }
     }

@@ -115,6 +115,20 @@ fn an_archive_is_unpacked_plain_and_gzipped() {
     }
 }
 
+/// The command-line tool of the Python framework packs a folder under the empty name.
+#[test]
+fn the_root_of_an_archive_may_be_a_slash() {
+    let spool = Spool::new();
+    let root = || Tar::default().entry(EntryType::Directory, "/", 0o755, "", b"");
+    let directory = spool.unpack(root().file("worker.py", "#!").done()).unwrap();
+    assert_eq!(fs::read_to_string(directory.join("worker.py")).unwrap(), "#!");
+    assert_eq!(
+        spool.refusal(root().file("/worker.py", "#!").done()),
+        "entry \"/worker.py\": its name is absolute"
+    );
+    assert_eq!(spool.refusal(root().link("/", "worker.py").done()), "entry \"/\": it has no name");
+}
+
 #[test]
 fn long_names_of_real_tools_are_read() {
     let spool = Spool::new();
