@@ -40,7 +40,7 @@ class Daemon(object):
 
     def _start(self, binary):
         command = [binary, "--listen", "127.0.0.1:0", "--data", os.path.join(self.folder, "data")]
-        command += ["--runtime-dir", self.runtime_dir, "--log-file", self.log, "--app", "py=" + APP]
+        command += ["--runtime-dir", self.runtime_dir, "--log-file", self.log, "-v", "--app", "py=" + APP]
         for name, profile in sorted(PROFILES.items()):
             command += ["--app", name + "=" + self._app(name, profile)]
         with open(self.stderr, "wb") as stderr:

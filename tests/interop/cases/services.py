@@ -84,7 +84,7 @@ def storage_without_tags_and_without_content(node):
 @case
 def storage_keeps_big_values(node):
     storage, value = node.service("storage"), os.urandom(1 << 20) * 16
-    yield node.ask(storage, "write", "interop", "big", value, ["big"])
+    yield node.ask(storage, "write", "interop", "big", value, ["sized"])
     same(hashlib.sha256((yield node.ask(storage, "read", "interop", "big"))).digest(), hashlib.sha256(value).digest())
     yield node.ask(storage, "remove", "interop", "big")
 
@@ -93,11 +93,11 @@ def storage_keeps_big_values(node):
 def storage_command_of_a_client_that_leaves_at_once(node):
     """Command-line tools do not wait for the reply: what was written must be carried out."""
     storage = node.service("storage")
-    yield storage.write("interop", "hasty", b"kept", ["hasty"])
+    yield storage.write("interop", "hasty", b"kept", ["in-haste"])
     storage.disconnect()
     found = []
     for _ in range(100):
-        found = texts((yield node.ask("storage", "find", "interop", ["hasty"])))
+        found = texts((yield node.ask("storage", "find", "interop", ["in-haste"])))
         if found:
             break
         yield gen.sleep(0.02)

@@ -224,7 +224,8 @@ def client_that_leaves_midway(node):
 @case
 def worker_that_floods_its_outputs(node):
     same((yield node.call("py", "shout", b"20000")), [b"shouted"])
-    # `log-output` is set in the profile. A log may leave out some of a flood, but not all.
+    # `log-output` is set in the profile, and the daemon is verbose: these lines are of the lowest
+    # severity. A log may leave out some of a flood, but not all.
     assert (yield eventually(lambda: node.daemon.logged("of 20000 ..."))), "its output is not in the log"
 
 
