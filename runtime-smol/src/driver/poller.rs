@@ -127,18 +127,18 @@ impl Poller {
         epoll::modify(&self.epoll, fd, EventData::new_u64(token.pack()), interest.flags())
     }
 
-    /// Collects what happened without waiting. Says whether there may be more.
-    pub(super) fn collect(&mut self) -> Result<bool, Errno> {
+    /// Collects what happened without waiting. What does not fit keeps the set readable.
+    pub(super) fn collect(&mut self) -> Result<(), Errno> {
         self.events.clear();
         let mut buffer = [const { MaybeUninit::<Event>::uninit() }; EVENTS];
         let events = match epoll::wait(&self.epoll, &mut buffer[..], Some(&Timespec::default())) {
             Ok((events, _)) => &*events,
-            Err(Errno::INTR) => return Ok(true),
+            Err(Errno::INTR) => return Ok(()),
             Err(error) => return Err(error),
         };
         let known = events.iter().map(|event| (Token::unpack(event.data.u64()), Readiness(event.flags)));
         self.events.extend(known);
-        Ok(events.len() == EVENTS)
+        Ok(())
     }
 
     /// One of the things that the last `collect` brought.

@@ -133,7 +133,7 @@ impl<'w, M: Machine, N: FnMut(M::Notice)> Driver<'w, M, N> {
         mut commands: Pin<&mut Receiver<M::Command>>,
     ) -> io::Result<bool> {
         while self.sleeper.poll(cx)? {
-            while self.collect()? {}
+            self.collect()?;
         }
         while let Poll::Ready(Some(done)) = self.done.as_mut().poll_next(cx) {
             self.finish(done);
@@ -148,14 +148,14 @@ impl<'w, M: Machine, N: FnMut(M::Notice)> Driver<'w, M, N> {
         Ok(false)
     }
 
-    fn collect(&mut self) -> io::Result<bool> {
-        let more = self.poller.collect()?;
+    fn collect(&mut self) -> io::Result<()> {
+        self.poller.collect()?;
         let mut index = 0;
         while let Some((token, readiness)) = self.poller.event(index) {
             index += 1;
             self.happened(token, readiness);
         }
-        Ok(more)
+        Ok(())
     }
 
     fn happened(&mut self, token: Token, readiness: Readiness) {

@@ -67,6 +67,15 @@ fn fifo(dir: &Path) -> String {
     path
 }
 
+/// Nobody holds the pipe open any more.
+fn expect_end(mut alive: File) {
+    let (tell, ended) = mpsc::channel();
+    std::thread::spawn(move || {
+        let _ = tell.send(alive.read_to_end(&mut Vec::new()).unwrap());
+    });
+    ended.recv_timeout(PATIENCE).expect("somebody survived");
+}
+
 #[test]
 fn exit_codes_and_signals_are_told_apart() {
     both_ways(|stage| {
@@ -159,10 +168,10 @@ fn signals_reach_the_whole_group() {
         let path = fifo(dir.path());
         // The child holds the pipe open as long as it lives.
         stage.spawn(shell(&format!("sleep 1000 >{path} & wait")));
-        let mut alive = File::open(&path).unwrap();
+        let alive = File::open(&path).unwrap();
         stage.kill(Signal::Term);
         assert_eq!(stage.exit(), ExitStatus::Signal(15));
-        alive.read_to_end(&mut Vec::new()).unwrap();
+        expect_end(alive);
     });
 }
 
@@ -172,9 +181,9 @@ fn a_forked_child_does_not_survive_its_leader() {
         let dir = tempfile::tempdir().unwrap();
         let path = fifo(dir.path());
         stage.spawn(shell(&format!("trap '' TERM; exec 3>{path}; sleep 1000 & exit 3")));
-        let mut alive = File::open(&path).unwrap();
+        let alive = File::open(&path).unwrap();
         assert_eq!(stage.exit(), ExitStatus::Code(3));
-        alive.read_to_end(&mut Vec::new()).unwrap();
+        expect_end(alive);
     });
 }
 
@@ -222,9 +231,9 @@ fn no_worker_survives_its_driver() {
         let dir = tempfile::tempdir().unwrap();
         let path = fifo(dir.path());
         stage.spawn(shell(&format!("trap '' TERM; sleep 1000 >{path} & wait")));
-        let mut alive = File::open(&path).unwrap();
+        let alive = File::open(&path).unwrap();
         stage.end();
-        alive.read_to_end(&mut Vec::new()).unwrap();
+        expect_end(alive);
     });
 }
 

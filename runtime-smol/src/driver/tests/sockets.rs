@@ -110,6 +110,7 @@ fn write_back(stage: &Stage, all: &[u8]) {
     }
     stage.act(Output::Write { conn, batch });
     let mut peer = listener.accept().unwrap().0;
+    peer.set_read_timeout(Some(PATIENCE)).unwrap();
     let mut got = vec![0; all.len()];
     peer.read_exact(&mut got).unwrap();
     assert!(got == all);
