@@ -1,6 +1,7 @@
 //! A Cocaine node on smol.
 
 mod bare;
+pub mod client;
 pub mod daemon;
 pub mod driver;
 pub mod echo;

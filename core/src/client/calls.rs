@@ -163,11 +163,14 @@ impl Client {
 
     /// The caller does not want an answer any more.
     fn abandon(&mut self, id: CallId) {
-        if self.calls.get(&id).is_some_and(Call::is_over) {
-            return self.push(Op { call: id, say: Say::Leave });
+        match self.calls.get(&id) {
+            None => {}
+            Some(call) if call.is_over() => self.push(Op { call: id, say: Say::Leave }),
+            Some(_) => {
+                self.finish(id, Say::Leave);
+                self.purge();
+            }
         }
-        self.finish(id, Say::Leave);
-        self.purge();
     }
 
     /// Ends the caller's side of a call and, with `goodbye`, the service's. Whether it had not ended before.
