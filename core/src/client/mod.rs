@@ -162,15 +162,8 @@ impl Machine for Client {
         if self.out.is_empty() {
             self.flush();
         }
-        if let Some(output) = self.out.pop() {
-            return Some(output);
-        }
-        while let Some(conn) = self.out.pop_dirty() {
-            if let Some(write) = self.state.link(conn).and_then(Link::take_write) {
-                return Some(write);
-            }
-        }
-        None
+        let state = &mut self.state;
+        self.out.poll(|conn| state.link(conn)?.take_write())
     }
 
     fn next_timeout(&self) -> Option<(Timestamp, TimerReason)> {

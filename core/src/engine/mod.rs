@@ -273,15 +273,8 @@ impl Machine for Engine {
     }
 
     fn poll_output(&mut self) -> Option<Output<EngineNotice>> {
-        if let Some(output) = self.out.pop() {
-            return Some(output);
-        }
-        while let Some(conn) = self.out.pop_dirty() {
-            if let Some(write) = self.conns.get_mut(conn).and_then(|entry| entry.link.take_write()) {
-                return Some(write);
-            }
-        }
-        None
+        let conns = &mut self.conns;
+        self.out.poll(|conn| conns.get_mut(conn)?.link.take_write())
     }
 
     fn next_timeout(&self) -> Option<(Timestamp, TimerReason)> {

@@ -255,15 +255,8 @@ impl Machine for Session {
     }
 
     fn poll_output(&mut self) -> Option<Output<AppNotice>> {
-        if let Some(output) = self.out.pop() {
-            return Some(output);
-        }
-        while self.out.pop_dirty().is_some() {
-            if let Some(write) = self.link.take_write() {
-                return Some(write);
-            }
-        }
-        None
+        let link = &mut self.link;
+        self.out.poll(|_| link.take_write())
     }
 
     fn next_timeout(&self) -> Option<(Timestamp, TimerReason)> {

@@ -41,19 +41,23 @@ impl<N> Outbox<N> {
         self.push(Output::Notice(notice));
     }
 
-    /// The next output, writes excepted.
-    pub fn pop(&mut self) -> Option<Output<N>> {
-        self.queue.pop_front()
+    /// The next output. Writes come last, so that everything the others add to a batch is in it; `take_write`
+    /// gives the write of a connection that was marked dirty.
+    pub fn poll(&mut self, mut take_write: impl FnMut(ConnId) -> Option<Output<N>>) -> Option<Output<N>> {
+        if let Some(output) = self.queue.pop_front() {
+            return Some(output);
+        }
+        while let Some(conn) = self.dirty.pop_front() {
+            if let Some(write) = take_write(conn) {
+                return Some(write);
+            }
+        }
+        None
     }
 
     /// Says that a connection has something to write. The caller sees to it that it says so once.
     pub fn mark_dirty(&mut self, conn: ConnId) {
         self.dirty.push_back(conn);
-    }
-
-    /// The next connection with something to write.
-    pub fn pop_dirty(&mut self) -> Option<ConnId> {
-        self.dirty.pop_front()
     }
 
     /// Whether nothing waits.

@@ -177,15 +177,8 @@ impl Machine for Node {
     }
 
     fn poll_output(&mut self) -> Option<Output<NodeNotice>> {
-        if let Some(output) = self.out.pop() {
-            return Some(output);
-        }
-        while let Some(conn) = self.out.pop_dirty() {
-            if let Some(write) = self.conns.get_mut(conn).and_then(|entry| entry.link.take_write()) {
-                return Some(write);
-            }
-        }
-        None
+        let conns = &mut self.conns;
+        self.out.poll(|conn| conns.get_mut(conn)?.link.take_write())
     }
 
     fn next_timeout(&self) -> Option<(Timestamp, TimerReason)> {
