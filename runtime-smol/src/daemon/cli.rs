@@ -31,6 +31,7 @@ Examples:
   cocaine-runtime --app echo=./echo                 and the app in ./echo, run in place
   cocaine-runtime --listen 127.0.0.1:0 --data /tmp/n1 --runtime-dir /tmp/n1/run
   cocaine-runtime --config node.toml check-config   what it would do, and why
+  cocaine-runtime demo                              a node, an app and a client in one command
 
 Signals:
   TERM, INT, QUIT   stop accepting, let workers finish, exit within 20 s; a second one: at once
@@ -50,6 +51,8 @@ pub(super) enum Command {
     Run(RunArgs),
     /// Prints every setting, its value, and where it came from; starts nothing.
     CheckConfig(CheckArgs),
+    /// Starts a node with an echo app, calls it, shows what happens, and serves until Ctrl-C.
+    Demo(DemoArgs),
 }
 
 /// What a node is told.
@@ -105,6 +108,16 @@ pub(super) enum OutputFormat {
     Table,
     /// For programs.
     Json,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct DemoArgs {
+    /// Address of the locator [default: 127.0.0.1:10053, or any free port if that is taken]
+    #[arg(long, value_name = "HOST:PORT", value_parser = config::listen_address)]
+    pub(super) listen: Option<SocketAddr>,
+    /// Stops after the calls instead of serving on
+    #[arg(long)]
+    pub(super) once: bool,
 }
 
 impl RunArgs {

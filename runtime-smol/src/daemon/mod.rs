@@ -4,12 +4,13 @@
 //! cli      flags and subcommands        start   from flags to a claimed, logged, listening process
 //! node     the node's driver and those of its engines, and the messages between them
 //! host     storage, app code and worker processes for the drivers
-//! signals  TERM, INT, QUIT and HUP      check   check-config
-//! exit     what the exit codes mean
+//! signals  TERM, INT, QUIT and HUP      demo    a node, an app and a client in one command
+//! exit     what the exit codes mean     check   check-config
 //! ```
 
 mod check;
 mod cli;
+mod demo;
 mod exit;
 mod host;
 mod node;
@@ -40,6 +41,7 @@ pub fn main() -> ExitCode {
         None => start::run(&cli.run),
         Some(Command::Run(run)) => start::run(&run),
         Some(Command::CheckConfig(command)) => check::check_config(&command),
+        Some(Command::Demo(command)) => demo::demo(&command),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
