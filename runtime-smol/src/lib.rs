@@ -6,4 +6,5 @@ pub mod daemon;
 pub mod driver;
 pub mod echo;
 mod print;
+pub mod tool;
 pub mod worker;

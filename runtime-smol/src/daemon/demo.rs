@@ -24,13 +24,16 @@ const APP: &str = "echo";
 
 /// Starts a node with an echo app in a temporary directory, calls it, shows what happens, and serves on.
 pub(super) fn demo(arguments: &DemoArgs) -> Result<(), Exit> {
-    let folder = TempDir::with_prefix("cocaine-demo-").map_err(|error| cannot("make a temporary directory", &error))?;
+    let folder = TempDir::with_prefix("cocaine-demo-")
+        .map_err(|error| cannot("make a temporary directory", &error))?;
     let app = folder.path().join(APP);
     write_app(&app).map_err(|error| cannot("write the demo's app", &error))?;
     print::line("Starting a node with an app called `echo` (one script, one manifest, one profile) …");
     smol::block_on(async {
         let mut wishes = Wishes::listen().map_err(|error| cannot("listen to signals", &error))?;
-        let Some((mut daemon, ready)) = start(arguments, &folder, &app, &mut wishes).await? else { return Ok(()) };
+        let Some((mut daemon, ready)) = start(arguments, &folder, &app, &mut wishes).await? else {
+            return Ok(());
+        };
         let locator = ready.split([' ', '=']).nth(2).unwrap_or_default().to_owned();
         let shown = show(&locator).await;
         print::line(&ready);
@@ -137,7 +140,11 @@ async fn ping(echo: &App, text: &str) -> Result<String, Exit> {
 }
 
 fn invite(locator: &str) {
-    let other = if locator == format!("127.0.0.1:{LOCATOR_PORT}") { String::new() } else { format!(" --locator {locator}") };
+    let other = if locator == format!("127.0.0.1:{LOCATOR_PORT}") {
+        String::new()
+    } else {
+        format!(" --locator {locator}")
+    };
     print::line(format_args!(
         "\nThe node serves until Ctrl-C. From another terminal:\n\n  \
          cargo run --release --bin cocaine-tool -- call echo ping hello{other}\n  \

@@ -6,10 +6,10 @@ use smol::Unblock;
 use smol::future::FutureExt;
 use smol::io::AsyncReadExt;
 
+use super::Session;
 use super::cli;
 use super::exit::Exit;
 use super::output::{self, Format};
-use super::Session;
 use crate::client::{App, Call, Error, Value};
 
 /// How much of standard input goes into one chunk.
