@@ -125,7 +125,7 @@ fn values_errors_and_missing_services_are_told_apart() {
         let call = Service::connect(vec![at.clone()], "nobody").call("enqueue", &["Echo".into()]);
         match call.recv().await {
             Err(error @ Error::Client(CallError::Unresolved { .. })) => {
-                assert_eq!(error.advice(), Advice::Retry)
+                assert_eq!(error.advice(), Advice::Retry);
             }
             other => panic!("{other:?}"),
         }
