@@ -1,17 +1,54 @@
 //! What every driver may rely on, checked at each step.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Debug;
 
-use cocaine_core::engine::{Engine, EngineCommand, EngineNotice};
-use cocaine_core::machine::{ConnId, Input, Machine, Output, WorkerId};
+use cocaine_core::client::ClientNotice;
+use cocaine_core::engine::EngineNotice;
+use cocaine_core::framework::AppNotice;
+use cocaine_core::machine::{ConnId, Input, ListenerId, Machine, Output, WorkerId};
 use cocaine_core::time::{TimerReason, Timestamp};
 
-/// Watches what goes into an engine and what comes out.
+/// Which notices are a machine's last word.
+pub trait LastWord: Debug {
+    /// Whether nothing may follow but what sends late comers away.
+    fn is_last(&self) -> bool;
+
+    /// Whether it answers who comes too late.
+    fn is_refusal(&self) -> bool {
+        false
+    }
+}
+
+impl LastWord for EngineNotice {
+    fn is_last(&self) -> bool {
+        matches!(self, Self::Stopped | Self::Broken { .. })
+    }
+
+    fn is_refusal(&self) -> bool {
+        matches!(self, Self::Fail { .. } | Self::Info { .. })
+    }
+}
+
+impl LastWord for AppNotice {
+    fn is_last(&self) -> bool {
+        matches!(self, Self::Over { .. })
+    }
+}
+
+impl LastWord for ClientNotice {
+    fn is_last(&self) -> bool {
+        false
+    }
+}
+
+/// Watches what goes into a machine and what comes out.
 ///
-/// Every method panics when the engine breaks its contract with the driver.
+/// Every method panics when the machine breaks its contract with the driver.
 #[derive(Clone, Debug, Default)]
 pub struct Contract {
     conns: BTreeMap<ConnId, Flight>,
+    listeners: BTreeSet<ListenerId>,
     workers: BTreeMap<WorkerId, Life>,
     /// Counts inputs.
     turn: u64,
@@ -20,6 +57,7 @@ pub struct Contract {
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Flight {
+    dialing: bool,
     reading: bool,
     writing: bool,
 }
@@ -37,11 +75,18 @@ enum Life {
 
 impl Contract {
     /// Takes note of what the driver is about to say.
-    pub fn input(&mut self, input: &Input<EngineCommand>) {
+    pub fn input<C>(&mut self, input: &Input<C>) {
         self.turn += 1;
         match input {
             Input::Accepted { conn, .. } => {
                 self.conns.insert(*conn, Flight::default());
+            }
+            Input::Connected { conn } => self.flight(*conn).dialing = false,
+            Input::ConnectFailed { conn, .. } => {
+                self.conns.remove(conn);
+            }
+            Input::ListenFailed { listener, .. } => {
+                self.listeners.remove(listener);
             }
             Input::Received { conn, .. } => self.flight(*conn).reading = false,
             Input::Written { conn, .. } => self.flight(*conn).writing = false,
@@ -60,17 +105,29 @@ impl Contract {
         }
     }
 
-    /// Checks what the engine asks for.
-    pub fn output(&mut self, output: &Output<EngineNotice>) {
+    /// Checks what the machine asks for.
+    pub fn output<N: LastWord>(&mut self, output: &Output<N>) {
         assert!(!self.over || is_refusal(output), "after the end: {output:?}");
         match output {
+            Output::Connect { conn, .. } => {
+                let flight = Flight { dialing: true, ..Flight::default() };
+                assert!(self.conns.insert(*conn, flight).is_none(), "{conn} is not new");
+            }
+            Output::Listen { listener, .. } => {
+                assert!(self.listeners.insert(*listener), "{listener} is not new");
+            }
+            Output::Unlisten { listener } => {
+                assert!(self.listeners.remove(listener), "{listener} is not open");
+            }
             Output::Read { conn, .. } => {
                 let flight = self.flight(*conn);
+                assert!(!flight.dialing, "a read on {conn}, which is not connected");
                 assert!(!std::mem::replace(&mut flight.reading, true), "a second read on {conn}");
             }
             Output::Write { conn, batch } => {
                 assert!(!batch.is_empty(), "an empty write on {conn}");
                 let flight = self.flight(*conn);
+                assert!(!flight.dialing, "a write on {conn}, which is not connected");
                 assert!(!std::mem::replace(&mut flight.writing, true), "a second write on {conn}");
             }
             Output::Close { conn, .. } => {
@@ -91,7 +148,7 @@ impl Contract {
                 Some(Life::Gone(turn)) if *turn == self.turn => {}
                 other => panic!("a signal for {worker}, which is {other:?}"),
             },
-            Output::Notice(EngineNotice::Stopped | EngineNotice::Broken { .. }) => {
+            Output::Notice(notice) if notice.is_last() => {
                 self.over = true;
                 let open: Vec<_> = self.conns.keys().collect();
                 assert!(open.is_empty(), "stopped with open connections: {open:?}");
@@ -102,9 +159,9 @@ impl Contract {
         }
     }
 
-    /// Checks an engine that was drained: it wants to be woken for a reason, and not in the past.
-    pub fn drained(&self, engine: &Engine, now: Timestamp) {
-        if let Some((at, reason)) = engine.next_timeout() {
+    /// Checks a machine that was drained: it wants to be woken for a reason, and not in the past.
+    pub fn drained(&self, machine: &impl Machine, now: Timestamp) {
+        if let Some((at, reason)) = machine.next_timeout() {
             assert_ne!(reason, TimerReason::OutputQueued, "drained, and yet output waits");
             assert!(at > now, "wants to be woken at {at} for {reason:?}, but it is {now}");
             assert!(!self.over, "over, and yet it waits for {reason:?}");
@@ -117,7 +174,13 @@ impl Contract {
         self.conns.get(&conn).is_some_and(|flight| flight.reading)
     }
 
-    /// Whether the engine has not closed this connection.
+    /// Whether the machine has said its last word.
+    #[must_use]
+    pub const fn is_over(&self) -> bool {
+        self.over
+    }
+
+    /// Whether the machine has not closed this connection.
     #[must_use]
     pub fn is_open(&self, conn: ConnId) -> bool {
         self.conns.contains_key(&conn)
@@ -129,12 +192,10 @@ impl Contract {
 }
 
 /// Late comers are sent away.
-const fn is_refusal(output: &Output<EngineNotice>) -> bool {
-    matches!(
-        output,
-        Output::Close { .. }
-            | Output::Kill { .. }
-            | Output::Log(_)
-            | Output::Notice(EngineNotice::Fail { .. } | EngineNotice::Info { .. })
-    )
+fn is_refusal<N: LastWord>(output: &Output<N>) -> bool {
+    match output {
+        Output::Close { .. } | Output::Kill { .. } | Output::Log(_) => true,
+        Output::Notice(notice) => notice.is_refusal(),
+        _ => false,
+    }
 }

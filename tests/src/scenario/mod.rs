@@ -18,7 +18,7 @@ use cocaine_core::engine::{EngineConfig, EngineLimits};
 use cocaine_core::machine::Document;
 use cocaine_core::wire::Value;
 
-pub use contract::Contract;
+pub use contract::{Contract, LastWord};
 use parse::Command;
 use world::World;
 
