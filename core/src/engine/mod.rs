@@ -152,6 +152,13 @@ impl Engine {
         &self.config
     }
 
+    /// How many bytes wait in the queue, in all send queues, and with embedders who have not consumed them:
+    /// what [`EngineLimits::engine_bytes`] bounds.
+    #[must_use]
+    pub const fn buffered(&self) -> usize {
+        self.buffered
+    }
+
     fn log(&mut self, severity: Severity, message: impl Into<String>) {
         let source = format!("app/{}", self.config.app);
         self.out.push(Output::Log(Record::new(severity, source, message)));

@@ -2,6 +2,12 @@
 //!
 //! The targets under `fuzz/` only call them; the tests of this package run them over the committed corpora.
 
+mod driver;
+mod reader;
+mod stage;
+
+pub mod engine_client;
+pub mod engine_worker;
 pub mod frames;
 pub mod headers;
 pub mod scanner;
@@ -11,5 +17,11 @@ pub mod value;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All of them.
-pub const TARGETS: &[Target] =
-    &[("frames", frames::run), ("headers", headers::run), ("scanner", scanner::run), ("value", value::run)];
+pub const TARGETS: &[Target] = &[
+    ("engine_client", engine_client::run),
+    ("engine_worker", engine_worker::run),
+    ("frames", frames::run),
+    ("headers", headers::run),
+    ("scanner", scanner::run),
+    ("value", value::run),
+];
