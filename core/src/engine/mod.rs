@@ -292,10 +292,12 @@ impl Machine for Engine {
         let workers = self.workers.values().filter_map(|side| {
             soonest(side.worker.next_timeout(), side.throttle.until().map(|at| (at, TimerReason::Throttle)))
         });
+        // Nobody is replaced any more when the end has begun.
+        let backoff = if self.phase == Phase::Running { self.pool.next_timeout(self.now) } else { None };
         workers
             .chain(request)
             .chain(self.strangers_timeout())
-            .chain(self.pool.next_timeout(self.now))
+            .chain(backoff)
             .chain(self.phase.next_timeout())
             .fold(None, |best, next| soonest(best, Some(next)))
     }
