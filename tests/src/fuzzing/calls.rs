@@ -2,19 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use cocaine_core::wire::v1::message::{CLOSE, ERROR, PING, REVOKE, WRITE};
-use cocaine_core::wire::{Args, Frame, Limits, Scanner, single_raw, v1};
+use cocaine_core::wire::graph::{Next, Protocol, Transition, Tree};
+use cocaine_core::wire::v1::message::{PING, REVOKE, WRITE};
+use cocaine_core::wire::{Args, single_raw, v1};
 
-/// The methods of an app's service.
-const ENQUEUE: u32 = 0;
-const CONTROL: u32 = 2;
+use super::stream::Stream;
 
 /// The calls of one connection.
 ///
 /// Every method panics when an answer makes no sense: on a channel that was never opened, after the end of the
 /// answer, or of a kind that the method does not have.
-#[derive(Default)]
-pub(in crate::fuzzing) struct Calls {
+pub(super) struct Calls {
+    protocol: &'static Protocol,
     calls: BTreeMap<u64, Call>,
     highest: u64,
     sent: Stream,
@@ -22,20 +21,30 @@ pub(in crate::fuzzing) struct Calls {
 }
 
 /// One of them.
-#[derive(Clone, Debug, Default)]
-pub(in crate::fuzzing) struct Call {
-    method: u32,
-    pub(in crate::fuzzing) data: Vec<u8>,
-    pub(in crate::fuzzing) ended: bool,
-    pub(in crate::fuzzing) failed: bool,
+#[derive(Debug)]
+pub(super) struct Call {
+    method: &'static str,
+    /// What may still be answered.
+    tree: Tree,
+    /// The chunks of the answer.
+    pub(super) data: Vec<u8>,
+    pub(super) failed: bool,
     revoked: bool,
 }
 
+/// The answer to what cannot be called.
+const REFUSED: Tree = Tree(&[Transition { id: 1, name: "error", next: Next::Enter(Tree::END) }]);
+
 impl Calls {
-    /// Takes note of bytes that the engine was given.
-    pub(in crate::fuzzing) fn sent(&mut self, bytes: &[u8]) {
+    pub(super) fn new(protocol: &'static Protocol) -> Self {
+        let (sent, received) = (Stream::default(), Stream::default());
+        Self { protocol, calls: BTreeMap::new(), highest: 0, sent, received }
+    }
+
+    /// Takes note of bytes that the machine was given.
+    pub(super) fn sent(&mut self, bytes: &[u8]) {
         for (frame, bytes) in self.sent.frames(bytes) {
-            let Ok(head) = v1::head(&bytes, &frame) else { return self.sent.broken = true };
+            let Ok(head) = v1::head(&bytes, &frame) else { return self.sent.break_off() };
             if head.channel <= self.highest {
                 continue;
             }
@@ -43,7 +52,7 @@ impl Calls {
             if head.message == REVOKE {
                 self.note_revoked(&bytes[head.args]);
             }
-            self.calls.insert(head.channel, Call { method: head.message, ..Call::default() });
+            self.calls.insert(head.channel, Call::new(self.protocol, head.message));
         }
     }
 
@@ -54,74 +63,54 @@ impl Calls {
         }
     }
 
-    /// Takes note of bytes that the engine wrote.
-    pub(in crate::fuzzing) fn received(&mut self, bytes: &[u8]) {
-        for (frame, bytes) in self.received.frames(bytes) {
-            let head = v1::head(&bytes, &frame).expect("the engine writes heads");
+    /// Takes note of bytes that the machine wrote.
+    pub(super) fn received(&mut self, bytes: &[u8]) {
+        for (frame, bytes) in self.received.sound_frames(bytes) {
+            let head = v1::head(&bytes, &frame).expect("the machine writes heads");
             let call = self.calls.get_mut(&head.channel);
             let call = call.unwrap_or_else(|| panic!("an answer on channel {}", head.channel));
-            assert!(!call.ended, "an answer after the end on channel {}: {call:?}", head.channel);
-            call.answered(head.message, &bytes[head.args]);
+            call.answered(head.channel, head.message, &bytes[head.args]);
         }
-        assert!(!self.received.broken, "the engine writes frames");
     }
 
-    pub(in crate::fuzzing) fn get(&self, channel: u64) -> &Call {
+    pub(super) fn get(&self, channel: u64) -> &Call {
         &self.calls[&channel]
     }
 
-    pub(in crate::fuzzing) const fn highest(&self) -> u64 {
-        self.highest
-    }
-
-    /// Every call that must be answered was.
-    pub(in crate::fuzzing) fn assert_all_ended(&self) {
+    /// Every call was answered that is not answered only as long as its caller likes (`open`).
+    pub(super) fn assert_all_ended(&self, open: &[&str]) {
         for (channel, call) in &self.calls {
-            let optional = call.revoked || call.method == CONTROL;
-            assert!(call.ended || optional, "channel {channel} was never answered: {call:?}");
+            let optional = call.revoked || open.contains(&call.method);
+            assert!(call.ended() || optional, "channel {channel} was never answered: {call:?}");
         }
     }
 }
 
 impl Call {
-    fn answered(&mut self, message: u32, args: &[u8]) {
-        match (self.method, message) {
-            (ENQUEUE, WRITE) => {
-                let range = single_raw(args).expect("a chunk is one raw");
-                self.data.extend_from_slice(&args[range]);
-            }
-            (ENQUEUE, CLOSE) => self.ended = true,
-            (_, ERROR) => (self.ended, self.failed) = (true, true),
-            (1 | CONTROL | PING | REVOKE, 0) => self.ended = true,
-            (method, message) => panic!("method {method} answers with message {message}"),
-        }
+    fn new(protocol: &'static Protocol, message: u32) -> Self {
+        let (method, tree) = match (protocol.method(message), message) {
+            (Some(method), _) => (method.name, method.upstream),
+            (None, PING | REVOKE) => ("control message", Tree::VALUE),
+            _ => ("nothing", REFUSED),
+        };
+        Self { method, tree, data: Vec::new(), failed: false, revoked: false }
     }
-}
 
-/// Bytes of one direction, cut into frames.
-struct Stream {
-    bytes: Vec<u8>,
-    scanner: Scanner,
-    broken: bool,
-}
-
-impl Default for Stream {
-    fn default() -> Self {
-        Self { bytes: Vec::new(), scanner: Scanner::new(Limits::DEFAULT), broken: false }
+    pub(super) const fn ended(&self) -> bool {
+        self.tree.0.is_empty()
     }
-}
 
-impl Stream {
-    fn frames(&mut self, bytes: &[u8]) -> Vec<(Frame, Vec<u8>)> {
-        let mut frames = Vec::new();
-        self.bytes.extend_from_slice(bytes);
-        while !self.broken {
-            match self.scanner.scan(&self.bytes) {
-                Ok(Some(frame)) => frames.push((frame, self.bytes.drain(..frame.len).collect())),
-                Ok(None) => break,
-                Err(_) => self.broken = true,
-            }
+    fn answered(&mut self, channel: u64, message: u32, args: &[u8]) {
+        let step = self.tree.0.iter().find(|transition| transition.id == message);
+        let Some(step) = step else { panic!("message {message} on channel {channel}: {self:?}") };
+        if (step.name, message) == ("write", WRITE)
+            && let Ok(range) = single_raw(args)
+        {
+            self.data.extend_from_slice(&args[range]);
         }
-        frames
+        self.failed |= step.name == "error";
+        if let Next::Enter(tree) = step.next {
+            self.tree = tree;
+        }
     }
 }

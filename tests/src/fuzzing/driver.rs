@@ -1,7 +1,6 @@
 //! A driver for any machine, whose other side is whoever calls it.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::time::Duration;
 
 use bytes::BytesMut;
 use cocaine_core::machine::{Batch, CloseReason, ConnId, Input, Machine, Output};
@@ -133,11 +132,6 @@ impl<M: Machine<Notice: LastWord>> Driver<M> {
         self.wires.get_mut(&conn).map(|wire| std::mem::take(&mut wire.received)).unwrap_or_default()
     }
 
-    /// Connections that the machine has not closed.
-    pub(super) fn open_conns(&self) -> Vec<ConnId> {
-        self.wires.keys().copied().filter(|conn| self.is_open(*conn)).collect()
-    }
-
     /// Goes to the machine's next timeout if it is before `end`, else to `end`. Whether it woke the machine.
     pub(super) fn sleep_until(&mut self, end: Timestamp) -> bool {
         let due = self.machine.next_timeout().map(|(at, _)| at).filter(|at| *at <= end);
@@ -146,10 +140,5 @@ impl<M: Machine<Notice: LastWord>> Driver<M> {
             self.tell(Input::Timeout);
         }
         due.is_some()
-    }
-
-    /// Goes on in time without telling.
-    pub(super) fn let_pass(&mut self, time: Duration) {
-        self.now = self.now + time;
     }
 }

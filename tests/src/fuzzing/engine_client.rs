@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use cocaine_core::engine::EngineCommand;
 use cocaine_core::machine::CloseReason;
-use cocaine_core::wire::{Value, v1};
+use cocaine_core::wire::{Value, protocols, v1};
 
-use super::stage::{Calls, Stage};
+use super::calls::Calls;
+use super::stage::Stage;
 
 /// The first byte chooses the size of the pieces in which the others arrive, the bits of the second after which
 /// pieces the client takes what was written to it, the third how it ends; the others are what it sends.
@@ -20,7 +21,8 @@ pub fn run(data: &[u8]) {
     let mut stage = Stage::new(profile());
     let innocent = stage.connect_client();
     stage.send(innocent, |out| v1::invoke(out, 1, b"ping", &[]));
-    let mut stranger = Stranger { conn: stage.accept_client(), unread: Vec::new(), calls: Calls::default() };
+    let calls = Calls::new(&protocols::APP);
+    let mut stranger = Stranger { conn: stage.accept_client(), unread: Vec::new(), calls };
     for (number, bytes) in stream.chunks(usize::from(*piece) + 1).enumerate() {
         stranger.unread.extend_from_slice(bytes);
         stranger.go_on(&mut stage, takes >> (number % 8) & 1 == 1);
@@ -32,7 +34,7 @@ pub fn run(data: &[u8]) {
         _ => stop(&mut stage, &mut stranger, false),
     }
     stage.stop();
-    stage.calls(innocent).assert_all_ended();
+    stage.calls(innocent).assert_all_ended(&[]);
 }
 
 fn profile() -> Value {
@@ -79,7 +81,7 @@ fn leave(stage: &mut Stage, innocent: usize, stranger: &Stranger) {
         v1::close(out, 2);
     });
     let second = stage.calls(innocent).get(2);
-    assert!(second.data == b"ping" && second.ended && !second.failed, "{second:?}");
+    assert!(second.data == b"ping" && second.ended() && !second.failed, "{second:?}");
     assert_eq!(stage.driver.machine.buffered(), 0, "nobody waits for anything");
 }
 
@@ -96,6 +98,6 @@ fn stop(stage: &mut Stage, stranger: &mut Stranger, takes: bool) {
     assert!(!stage.driver.is_open(stranger.conn), "stopped, and still connected");
     stranger.calls.received(&stage.driver.take_received(stranger.conn));
     if takes && told {
-        stranger.calls.assert_all_ended();
+        stranger.calls.assert_all_ended(&["control"]);
     }
 }

@@ -87,8 +87,8 @@ fn finish(mut stage: Stage, client: usize) {
         v1::close(out, REQUESTS + 1);
     });
     let last = stage.calls(client).get(REQUESTS + 1);
-    assert!(last.ended && !last.failed && last.data == b"ping", "{last:?}");
-    stage.calls(client).assert_all_ended();
+    assert!(last.ended() && !last.failed && last.data == b"ping", "{last:?}");
+    stage.calls(client).assert_all_ended(&[]);
     assert_eq!(stage.driver.machine.buffered(), 0, "nobody waits for anything");
     stage.stop();
 }

@@ -7,6 +7,7 @@ use cocaine_core::client::ClientNotice;
 use cocaine_core::engine::EngineNotice;
 use cocaine_core::framework::AppNotice;
 use cocaine_core::machine::{ConnId, Input, ListenerId, Machine, Output, WorkerId};
+use cocaine_core::node::NodeNotice;
 use cocaine_core::time::{TimerReason, Timestamp};
 
 /// Which notices are a machine's last word.
@@ -33,6 +34,12 @@ impl LastWord for EngineNotice {
 impl LastWord for AppNotice {
     fn is_last(&self) -> bool {
         matches!(self, Self::Over { .. })
+    }
+}
+
+impl LastWord for NodeNotice {
+    fn is_last(&self) -> bool {
+        matches!(self, Self::Stopped | Self::Failed { .. })
     }
 }
 

@@ -2,20 +2,20 @@
 
 use cocaine_core::engine::Engine;
 use cocaine_core::machine::ConnId;
-use cocaine_core::wire::{Limits, Scanner, single_raw, v1};
+use cocaine_core::wire::{single_raw, v1};
 
 use crate::fuzzing::driver::Driver;
+use crate::fuzzing::stream::Stream;
 
 pub(super) struct Echo {
     pub(super) conn: ConnId,
-    inbox: Vec<u8>,
+    inbox: Stream,
     outbox: Vec<u8>,
-    scanner: Scanner,
 }
 
 impl Echo {
     pub(super) fn new(conn: ConnId) -> Self {
-        Self { conn, inbox: Vec::new(), outbox: Vec::new(), scanner: Scanner::new(Limits::DEFAULT) }
+        Self { conn, inbox: Stream::default(), outbox: Vec::new() }
     }
 
     pub(super) fn beat(&mut self) {
@@ -25,9 +25,7 @@ impl Echo {
     /// Answers what has come. Whether anything happened.
     pub(super) fn go_on(&mut self, driver: &mut Driver<Engine>) -> bool {
         let mut moved = driver.acknowledge(self.conn);
-        self.inbox.extend(driver.take_received(self.conn));
-        while let Some(frame) = self.scanner.scan(&self.inbox).expect("the engine writes frames") {
-            let bytes: Vec<u8> = self.inbox.drain(..frame.len).collect();
+        for (frame, bytes) in self.inbox.sound_frames(&driver.take_received(self.conn)) {
             let head = v1::head(&bytes, &frame).expect("the engine writes heads");
             self.answer(&head, &bytes[head.args.clone()]);
         }

@@ -1,6 +1,5 @@
 //! An engine among workers that echo and clients that behave, with room for one of either who does not.
 
-mod calls;
 mod echo;
 
 use std::time::Duration;
@@ -8,15 +7,15 @@ use std::time::Duration;
 use cocaine_core::config::Protocol;
 use cocaine_core::engine::{Engine, EngineCommand, EngineConfig, EngineLimits, EngineNotice};
 use cocaine_core::machine::{
-    ConnId, Endpoint, ExitStatus, Input, ListenerId, Output, Peer, PeerProcess, Signal, SpawnSpec, StoreReply,
-    WorkerId,
+    ConnId, Endpoint, ExitStatus, Input, ListenerId, Output, Peer, PeerProcess, Signal, SpawnSpec,
+    StoreReply, WorkerId,
 };
 use cocaine_core::time::{Timestamp, WallClock};
-use cocaine_core::wire::{Limits, Value, v0, v1};
+use cocaine_core::wire::{Limits, Value, protocols, v0, v1};
 
-pub(super) use calls::Calls;
 use echo::Echo;
 
+use super::calls::Calls;
 use super::driver::Driver;
 use crate::scenario::config;
 
@@ -117,7 +116,7 @@ impl Stage {
     /// A client that behaves; its number.
     pub(super) fn connect_client(&mut self) -> usize {
         let conn = self.accept_client();
-        self.clients.push(Client { conn, outbox: Vec::new(), calls: Calls::default() });
+        self.clients.push(Client { conn, outbox: Vec::new(), calls: Calls::new(&protocols::APP) });
         self.clients.len() - 1
     }
 
@@ -143,10 +142,6 @@ impl Stage {
 
     pub(super) fn calls(&self, client: usize) -> &Calls {
         &self.clients[client].calls
-    }
-
-    pub(super) fn is_connected(&self, client: usize) -> bool {
-        self.driver.is_open(self.clients[client].conn)
     }
 
     /// Plays a worker's way up to its first heartbeat.
