@@ -22,6 +22,7 @@ PROFILES = {
     "retire": {},
     "retire-midway": {},
     "sealed": {},
+    "stuck": {"stop-timeout": 2},
     "pool": {"pool-limit": 3, "concurrency": 1, "grow-threshold": 1},
 }
 
@@ -36,7 +37,11 @@ class Daemon(object):
         self.stderr = os.path.join(self.folder, "stderr")
         self.runtime_dir = os.path.join(self.folder, "run")
         self.process = self._start(binary)
-        self.locator = self._ready(timeout=30)
+        try:
+            self.locator = self._ready(timeout=30)
+        except Exception:
+            self.close()
+            raise
 
     def _start(self, binary):
         command = [binary, "--listen", "127.0.0.1:0", "--data", os.path.join(self.folder, "data")]

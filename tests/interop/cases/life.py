@@ -135,6 +135,19 @@ def pause_lets_running_requests_end(node):
     yield refused(node.call("sealed", "ping", b"x"), NOT_AVAILABLE)
 
 
+@long_case
+def pause_does_not_wait_for_ever(node):
+    """What still runs when the profile's `stop-timeout` is over is told so, and the worker goes."""
+    before = yield node.json("stuck", "about")
+    running = refused(node.json("stuck", "slow", b'{"seconds": 60}'), STOPPED)
+    yield gen.sleep(0.3)
+    started = time.time()
+    yield node.ask("node", "pause_app", "stuck")
+    yield running
+    assert 1 < time.time() - started < 8, "it took %.1f s" % (time.time() - started)
+    assert before["pid"] not in node.daemon.workers()
+
+
 @case
 def nobody_is_left_unwaited_for(node):
     """Workers have crashed, were killed, retired and were stopped by now."""
