@@ -45,10 +45,11 @@ impl Call {
         matches!(self.stage, Stage::Open { .. })
     }
 
-    /// Whether its half of the channel can be ended so.
+    /// Whether its half of the channel is to be ended so. A half that takes no data is a lease, a lock or a name
+    /// held for the caller: an answer does not end it, the caller does.
     fn ends_with(&self, goodbye: &Say) -> bool {
         match (&self.stage, goodbye) {
-            (Stage::Over { dispatch, .. }, Say::Close) => dispatch.message("close").is_some(),
+            (Stage::Over { dispatch, .. }, Say::Close) => dispatch.message("write").is_some(),
             _ => true,
         }
     }
@@ -189,7 +190,6 @@ impl Client {
             Some(stage) => {
                 call.stage = stage;
                 self.forget_if_done(id);
-                // A method whose half ends otherwise, by a discard, holds something for its caller until then.
                 if self.calls.get(&id).is_some_and(|call| call.ends_with(&goodbye)) {
                     self.push(Op { call: id, say: goodbye });
                 }

@@ -221,7 +221,8 @@ pub enum ClientNotice {
         /// The encoded array of its arguments.
         args: Bytes,
     },
-    /// The call has ended; exactly once, unless it was cancelled.
+    /// The call has ended; exactly once, unless it was cancelled. What it holds at the service (a lock, a published
+    /// name), it holds until it is cancelled or the connection ends.
     Ended {
         /// The call.
         call: CallId,

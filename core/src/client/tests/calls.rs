@@ -254,3 +254,22 @@ fn errors_of_services_have_the_advice_of_the_table() {
         assert_eq!(Advice::on(code), advice, "{code}");
     }
 }
+
+#[test]
+fn a_lock_is_not_given_up_because_it_was_granted() {
+    // `lock` as the coordination service describes it: an answer, and a half that takes nothing but `close`.
+    let graph = crate::wire::Graph::decode(
+        b"\x81\x08\x93\xa4lock\x81\x00\x92\xa5close\x80\x82\x00\x92\xa5value\x80\x01\x92\xa5error\x80",
+    );
+    let target =
+        Target::Fixed { name: "unicorn".into(), endpoints: vec![endpoint(1)], graph: graph.unwrap() };
+    let mut world = World::new(ClientConfig::new(target, [1; 32]));
+    world.call(CALL, "lock", b"\x91\xa2/l", Deadline::Never);
+    world.accept();
+    world.frames();
+    world.receive(b"\x93\x01\x00\x91\xc3");
+    assert_eq!(world.ends().len(), 1);
+    assert!(world.frames().is_empty());
+    world.command(ClientCommand::Cancel { call: CALL });
+    assert_eq!(world.frames(), ["[1, 0, []]"]);
+}
