@@ -41,7 +41,7 @@ pub use info::flags;
 pub use queue::Urgency;
 pub use request::{RequestKey, Source, StreamId};
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -86,6 +86,8 @@ pub struct Engine {
     parked: Parked,
     deadlines: Deadlines,
     workers: BTreeMap<WorkerId, WorkerSide>,
+    /// Processes that came after their workers were given up, and were told to go.
+    late: BTreeSet<WorkerId>,
     pool: Pool,
     stats: Stats,
     /// Bytes waiting in the queue and in all send queues.
@@ -135,6 +137,7 @@ impl Engine {
             parked: Parked::default(),
             deadlines: Deadlines::default(),
             workers: BTreeMap::new(),
+            late: BTreeSet::new(),
             stats: Stats::new(now),
             buffered: 0,
             last_session: 0,

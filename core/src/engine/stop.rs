@@ -106,6 +106,7 @@ impl Engine {
     pub(super) fn go_on_stopping(&mut self) {
         if let Phase::Stopping(ending) = &self.phase
             && self.workers.is_empty()
+            && self.late.is_empty()
         {
             let ending = ending.clone();
             self.phase = Phase::Flushing { deadline: self.now + FLUSH, ending };

@@ -206,6 +206,7 @@ impl Engine {
     pub(super) fn on_spawned(&mut self, worker: WorkerId, pid: u32) {
         let Some(side) = self.workers.get(&worker) else {
             // It was given up while nobody knew whether there would be a process.
+            self.late.insert(worker);
             return self.out.push(Output::Kill { worker, signal: Signal::Kill });
         };
         if side.worker.pid().is_some() {
@@ -222,6 +223,7 @@ impl Engine {
     }
 
     pub(super) fn on_worker_exited(&mut self, worker: WorkerId, status: ExitStatus) {
+        self.late.remove(&worker);
         self.step(worker, Event::Exited(status));
     }
 
