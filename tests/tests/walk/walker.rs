@@ -133,7 +133,7 @@ impl Walker {
                 }
             }
             Output::Store { store, .. } => {
-                answers.push(Input::Stored { store, result: Ok(StoreReply::Done) })
+                answers.push(Input::Stored { store, result: Ok(StoreReply::Done) });
             }
             Output::Log(record) => self.marks[2] += usize::from(record.message.contains("is active after")),
             Output::Notice(notice) => self.noticed(&notice),
@@ -144,7 +144,7 @@ impl Walker {
     fn noticed(&mut self, notice: &EngineNotice) {
         match notice {
             EngineNotice::Chunk { stream, .. } => {
-                assert_eq!(self.streams[&stream.0], 0, "a chunk after the end")
+                assert_eq!(self.streams[&stream.0], 0, "a chunk after the end");
             }
             EngineNotice::End { stream } | EngineNotice::Fail { stream, .. } => {
                 *self.streams.get_mut(&stream.0).expect("a stream of ours") += 1;
