@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 
 use super::request::{Hold, Place, Request};
-use super::{Conn, Engine, EngineNotice, RequestKey, Role, Source, StreamId};
+use super::{Conn, Engine, EngineLimits, EngineNotice, RequestKey, Role, Source, StreamId};
 use crate::config::Protocol;
 use crate::machine::{Batch, ConnId, Outbox};
 use crate::session::Payload;
@@ -24,7 +24,8 @@ impl Engine {
         if !request.input_open() {
             return;
         }
-        if over_bound(&self.config.limits, request.to_worker, size, self.buffered) {
+        let (waiting, large) = (request.to_worker, &mut request.large_to_worker);
+        if over_bound(&self.config.limits, waiting, large, size, self.buffered) {
             return self.break_channel(key, "too many bytes of this request wait for its worker");
         }
         if let Source::Stream(_) = request.source {
@@ -69,7 +70,8 @@ impl Engine {
         if !request.answering || request.source == Source::Gone {
             return;
         }
-        if over_bound(&self.config.limits, request.to_client, size, self.buffered) {
+        let (waiting, large) = (request.to_client, &mut request.large_to_client);
+        if over_bound(&self.config.limits, waiting, large, size, self.buffered) {
             return self.break_channel(key, "the client does not read its answer");
         }
         match request.source {
@@ -209,10 +211,26 @@ impl Engine {
 /// What a waiting chunk costs beside its bytes.
 const CHUNK_COST: usize = 48;
 
-/// Whether `size` more bytes are too many. A channel without any bytes may always have one frame.
-const fn over_bound(limits: &super::EngineLimits, waiting: usize, size: usize, buffered: usize) -> bool {
-    waiting > 0 && waiting.saturating_add(size) > limits.channel_bytes
-        || buffered.saturating_add(size) > limits.engine_bytes
+/// Whether `size` more bytes are too many. Among what waits there may be one frame that is larger than the bound
+/// by itself, for every channel may carry frames of any legal size; the bound is for all the others.
+fn over_bound(
+    limits: &EngineLimits,
+    waiting: usize,
+    large: &mut usize,
+    size: usize,
+    buffered: usize,
+) -> bool {
+    if waiting == 0 {
+        *large = 0;
+    }
+    let others = waiting.saturating_sub(*large);
+    let counted = if size > limits.channel_bytes && *large == 0 {
+        *large = size;
+        others
+    } else {
+        others.saturating_add(size)
+    };
+    counted > limits.channel_bytes || buffered.saturating_add(size) > limits.engine_bytes
 }
 
 fn pay(request: &mut Request, way: Way, bytes: usize, credits: &mut Vec<(StreamId, usize)>) {

@@ -113,10 +113,14 @@ pub(super) struct Request {
     pub(super) deadline: Timestamp,
     /// Bytes on their way to the worker, for the bound per channel.
     pub(super) to_worker: usize,
+    /// The size of the one frame among those that is larger than the bound by itself; 0 if there is none.
+    pub(super) large_to_worker: usize,
     /// Bytes of a stream's chunks that its caller was not told about yet.
     pub(super) owed: usize,
     /// Bytes on their way to the client, for the bound per channel.
     pub(super) to_client: usize,
+    /// Like `large_to_worker`.
+    pub(super) large_to_client: usize,
     /// Whether its client is read more slowly, and why.
     pub(super) holds_client: Option<Hold>,
     /// Its worker is throttled while its bytes pile up on the way to the client.
@@ -133,8 +137,10 @@ impl Request {
             created: now,
             deadline,
             to_worker: 0,
+            large_to_worker: 0,
             owed: 0,
             to_client: 0,
+            large_to_client: 0,
             holds_client: None,
             holds_worker: false,
         }

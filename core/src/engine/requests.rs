@@ -162,6 +162,7 @@ impl Engine {
             return;
         };
         request.to_worker = request.to_worker.saturating_sub(waiting.bytes);
+        request.large_to_worker = 0;
         // What waited is counted again on its way.
         request.owed = 0;
         self.buffered = self.buffered.saturating_sub(waiting.bytes);
