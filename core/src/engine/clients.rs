@@ -211,10 +211,7 @@ impl Engine {
     fn give_up(&mut self, conn: ConnId, channel: u64, failure: &Failure) {
         let Some(Conn { role: Role::Client(client), .. }) = self.conns.get_mut(conn) else { return };
         match client.channels.finish(channel) {
-            Some(Owner::Request(key)) => {
-                self.tell_worker_failed(key, failure);
-                self.abandon(key);
-            }
+            Some(Owner::Request(key)) => self.abandon_because(key, failure),
             Some(Owner::Lever(lever)) => self.release_lever(lever),
             None => {}
         }

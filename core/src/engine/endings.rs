@@ -96,6 +96,11 @@ impl Engine {
 
     /// The client has left: the worker is told, and nothing is answered any more.
     pub(super) fn abandon(&mut self, key: RequestKey) {
+        self.abandon_because(key, &codes::END_OF_FILE.into());
+    }
+
+    /// The client has given the request up, for a reason that the worker is told.
+    pub(super) fn abandon_because(&mut self, key: RequestKey, why: &Failure) {
         self.release_client(key);
         self.release_worker(key);
         let Some(request) = self.requests.get_mut(key) else { return };
@@ -106,7 +111,7 @@ impl Engine {
         let told = request.input_open();
         let Some((worker, _)) = request.assigned() else { return self.remove_request(key) };
         let speaks_v1 = self.speaks_v1(worker);
-        self.tell_worker_failed(key, &codes::END_OF_FILE.into());
+        self.tell_worker_failed(key, why);
         // A worker that was told stops working for nobody: its slot is free at once. One that cannot be told
         // (it has all its input, or speaks the older protocol) keeps its slot until it is done.
         if told && speaks_v1 {
