@@ -304,8 +304,17 @@ fn make_directory(path: &Path) -> io::Result<()> {
     if path.is_dir() {
         return Ok(());
     }
-    fs::create_dir(path)?;
-    path.parent().map_or(Ok(()), sync_directory)
+    match fs::create_dir(path) {
+        // Somebody else has just made it; or there is something that is no directory.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            if path.is_dir() {
+                Ok(())
+            } else {
+                Err(Errno::NOTDIR.into())
+            }
+        }
+        made => made.and_then(|()| path.parent().map_or(Ok(()), sync_directory)),
+    }
 }
 
 /// The names in a directory, sorted, without those that are no text.

@@ -177,6 +177,14 @@ fn writers_that_died_are_cleaned_up_after() {
 }
 
 #[test]
+fn a_file_where_a_collection_should_be_is_no_directory() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = FilesStorage::open(dir.path().join("store"), LIMIT).unwrap();
+    fs::write(dir.path().join("store/c"), "").unwrap();
+    assert_eq!(store.write("c", "k", b"v", &[]).unwrap_err().errno, 20);
+}
+
+#[test]
 fn a_root_that_is_a_file_is_said_so() {
     let dir = tempfile::tempdir().unwrap();
     fs::write(dir.path().join("store"), "").unwrap();
