@@ -1,5 +1,6 @@
 //! Tests that cross package borders.
 
+pub mod blackbox;
 pub mod fuzzing;
 pub mod pairs;
 pub mod scenario;
