@@ -27,6 +27,9 @@ impl Engine {
         let mut put = |key: &str, value: Value| report.push((Value::from(key), value));
         put("uptime", self.now.since(self.started).as_secs().into());
         put("state", self.state_name().into());
+        if let Some(reason) = self.pool.refusal() {
+            put("cause", reason.into());
+        }
         put("published", self.publication.is_published().into());
         // The original's spelling, which tools may look for.
         put("publushed", self.publication.is_published().into());

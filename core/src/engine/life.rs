@@ -8,7 +8,7 @@ use core::mem;
 use super::request::InputHalf;
 use super::{Engine, RequestKey};
 use crate::config::Protocol;
-use crate::machine::{CloseReason, Output, Severity, StoreRequest, WorkerId};
+use crate::machine::{CloseReason, Output, Record, Severity, StoreRequest, WorkerId};
 use crate::wire::{Failure, v0, v1};
 use crate::worker::{Action, COLLECTION, CrashLog, Event, Loss, Outcome, StopReason};
 
@@ -137,14 +137,18 @@ impl Engine {
     fn on_crashed(&mut self, worker: WorkerId, loss: &Loss) {
         let Some(side) = self.workers.get(&worker) else { return };
         let text = loss.text(side.worker.uuid());
-        let excerpt = side.worker.log().excerpt(EXCERPT);
+        let (excerpt, last_words) = (side.worker.log().excerpt(EXCERPT), side.worker.log().excerpt(LOGGED));
         let started = !side.worker.is_starting() && loss.during != crate::worker::Phase::Starting;
         // Those that wait for this very worker wait for the next one of its name only if it left as it should.
         let (parked, failure) = (self.parked.of(side.worker.uuid()), loss.failure(side.worker.uuid()));
         for key in parked {
             self.answer_failure(key, failure.clone());
         }
-        self.log(Severity::Warning, text.clone());
+        let mut record = Record::new(Severity::Warning, self.log_source(), text.clone());
+        if !last_words.is_empty() {
+            record = record.with("output", last_words);
+        }
+        self.out.push(Output::Log(record));
         let others_active = self.active_workers() > 0;
         self.pool.worker_crashed(self.now, started, others_active, text, excerpt);
         if let Some(reason) = self.pool.refusal() {
@@ -168,7 +172,7 @@ impl Engine {
 
     fn store_crash_log(&mut self, uuid: &str, log: &CrashLog) {
         if log.is_empty() {
-            return self.log(Severity::Warning, format!("worker {uuid} has died in silence"));
+            return self.log(Severity::Debug, format!("worker {uuid} has died in silence"));
         }
         let micros = self.wall.unix_micros(self.now);
         let mut value = Vec::new();
@@ -186,3 +190,6 @@ impl Engine {
 
 /// How much of a failed worker's output goes into the error that its clients see, in bytes.
 const EXCERPT: usize = 1024;
+
+/// How much of it goes into the line of the log, in bytes.
+const LOGGED: usize = 256;

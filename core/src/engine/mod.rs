@@ -163,8 +163,11 @@ impl Engine {
     }
 
     fn log(&mut self, severity: Severity, message: impl Into<String>) {
-        let source = format!("app/{}", self.config.app);
-        self.out.push(Output::Log(Record::new(severity, source, message)));
+        self.out.push(Output::Log(Record::new(severity, self.log_source(), message)));
+    }
+
+    fn log_source(&self) -> String {
+        format!("app/{}", self.config.app)
     }
 
     /// Whether a connection of either kind may be read now, and if so asks for the read.

@@ -1,9 +1,10 @@
 //! The apps of the node, and what becomes of their engines.
 
 use alloc::format;
-use alloc::string::ToString;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::mem;
+use core::net::SocketAddr;
 
 use super::conns::{Answer, Ticket};
 use super::start::Preparation;
@@ -129,7 +130,8 @@ impl Node {
         let App::Starting { engine, ticket } = app else { return };
         let ticket = ticket.take();
         *app = App::Running { engine: *engine };
-        self.log(Severity::Info, format!("app {name} has started"));
+        let place = self.names.get(name.as_str()).map(|entry| format!(" at {}", listed(&entry.endpoints)));
+        self.log(Severity::Info, format!("app {name} has started{}", place.unwrap_or_default()));
         if let Some(ticket) = ticket {
             self.answer(ticket, Ok(Answer::DONE));
         }
@@ -138,11 +140,12 @@ impl Node {
 
     fn publish_app(&mut self, engine: EngineId, app: &AppName, endpoints: &[Endpoint]) {
         let bound: Vec<_> = endpoints.iter().filter_map(tcp).collect();
-        let entry = Entry {
-            endpoints: reachable(&bound, &self.config.advertised),
-            protocol: &protocols::APP,
-            holder: Holder::App(engine),
-        };
+        let endpoints = reachable(&bound, &self.config.advertised);
+        if self.running_engine(app.as_str()).is_ok() {
+            // It has started before and waited for its workers; otherwise its start tells.
+            self.log(Severity::Info, format!("app {app} is published at {}", listed(&endpoints)));
+        }
+        let entry = Entry { endpoints, protocol: &protocols::APP, holder: Holder::App(engine) };
         // The name cannot be a service's, which was checked at the start; nor another start's, as one ends
         // before the next begins.
         if self.names.publish(app.as_str(), entry).is_err() {
@@ -209,7 +212,12 @@ pub(super) fn not_running(name: &str, state: Option<&str>) -> Failure {
     Failure::new(codes::NOT_RUNNING, format!("application {name:?} is not running: {state}"))
 }
 
-const fn tcp(endpoint: &Endpoint) -> Option<core::net::SocketAddr> {
+fn listed(addresses: &[SocketAddr]) -> String {
+    let texts: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+    texts.join(", ")
+}
+
+const fn tcp(endpoint: &Endpoint) -> Option<SocketAddr> {
     match endpoint {
         Endpoint::Tcp(addr) => Some(*addr),
         Endpoint::Unix(_) => None,

@@ -9,9 +9,9 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use bytes::Bytes;
 
-use super::config::ServiceConfig;
+use super::config::{DEFAULT_RUNLIST, ServiceConfig};
 use super::services::ServiceKind;
-use super::start::document;
+use super::start::{NO_ENTRY, document};
 use super::stores::Storing;
 use super::{ListenFailure, Node, NodeNotice};
 use crate::config::{AppName, Runlist};
@@ -173,6 +173,12 @@ impl Node {
         if self.phase != Phase::Reading {
             return;
         }
+        let name = self.config.runlist.as_deref();
+        if matches!(&read, Err(error) if error.errno == NO_ENTRY && name == Some(DEFAULT_RUNLIST)) {
+            // A new node has none. One that was asked for by name is missed.
+            self.log(Severity::Info, "no app is started from the runlist: there is none yet");
+            return self.start_first_apps(Runlist::default());
+        }
         let source = format!("runlists/{}", self.config.runlist.as_deref().unwrap_or_default());
         let runlist = document(source, read)
             .map_err(|failure| String::from_utf8_lossy(&failure.text).into_owned())
@@ -221,7 +227,12 @@ impl Node {
             (listener.service.name.clone(), endpoints)
         });
         let endpoints = services.collect();
-        self.log(Severity::Info, format!("node {} serves", self.uuid));
+        let names = self.listeners.values().filter_map(|listener| {
+            let at = listener.bound.first()?;
+            Some(format!("{}={at}", listener.service.name))
+        });
+        let places: Vec<String> = names.collect();
+        self.log(Severity::Info, format!("node {} serves: {}", self.uuid, places.join(" ")));
         self.out.notice(NodeNotice::Ready { endpoints });
     }
 

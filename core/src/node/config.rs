@@ -108,6 +108,9 @@ pub enum AppNameRefused {
     },
 }
 
+/// The runlist of those who name none. It need not exist.
+pub(super) const DEFAULT_RUNLIST: &str = "default";
+
 /// The longest path of a Unix socket, in bytes.
 pub const SOCKET_PATH_LIMIT: usize = 107;
 
@@ -127,7 +130,7 @@ impl NodeConfig {
             advertised: Vec::new(),
             app_address: locator.ip(),
             ports: PortConfig::default(),
-            runlist: Some("default".to_owned()),
+            runlist: Some(DEFAULT_RUNLIST.to_owned()),
             runtime_dir: runtime_dir.into(),
             locators: Vec::new(),
             uid: 0,

@@ -309,7 +309,7 @@ pub(super) fn stopped_while_starting(name: &AppName) -> Failure {
     Failure::new(codes::APP_STOPPED, text)
 }
 
-const NO_ENTRY: i32 = 2;
+pub(super) const NO_ENTRY: i32 = 2;
 
 fn generic(errno: i32, text: String) -> Failure {
     let code = ErrorCode::new(category::GENERIC, errno);

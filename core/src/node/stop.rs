@@ -59,7 +59,7 @@ impl Node {
         if self.phase.is_ending() {
             return;
         }
-        self.log(Severity::Info, "shutting down");
+        self.log(Severity::Debug, "shutting down");
         self.phase = Phase::Stopping { deadline: self.now + within };
         self.close_listeners(|service| !service.serves_workers());
         for name in self.present_apps() {

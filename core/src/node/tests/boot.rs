@@ -139,6 +139,14 @@ fn the_node_answers_while_its_first_apps_start() {
 }
 
 #[test]
+fn a_new_node_needs_no_runlist() {
+    let mut lab = Lab::with(|config| config.runlist = Some("default".into()));
+    lab.command(NodeCommand::Start);
+    assert!(ready(&lab) && lab.log_says("no app is started from the runlist: there is none yet"));
+    assert!(lab.logs.iter().all(|record| record.severity <= Severity::Info), "{:?}", lab.logs);
+}
+
+#[test]
 fn a_runlist_that_is_missing_or_broken_is_a_warning() {
     let mut lab = Lab::with(|config| config.runlist = Some("web".into()));
     lab.command(NodeCommand::Start);
