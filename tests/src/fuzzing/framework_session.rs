@@ -136,8 +136,12 @@ impl Lab {
         }
     }
 
-    /// Without an answer to its heartbeats a session does not last.
+    /// Without an answer to its heartbeats a session does not last, once handlers have taken what they were given.
     fn wait_for_the_end(&mut self) {
+        self.mode &= !4;
+        for (stream, bytes) in self.handlers.clone() {
+            self.command(AppCommand::Consumed { stream, bytes });
+        }
         let end = self.driver.now + Duration::from_secs(60);
         while !self.driver.is_over() {
             assert!(self.driver.sleep_until(end), "a minute later the session is not over");
