@@ -1,13 +1,11 @@
 //! What passes through the driver in steady state allocates nothing. A program of its own, because it
 //! counts the allocations of a whole thread.
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
 use std::collections::VecDeque;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::BytesMut;
@@ -18,44 +16,10 @@ use cocaine_core::machine::{
 use cocaine_core::time::{TimerReason, Timestamp};
 use cocaine_runtime_smol::driver::{Host, Spread, World, drive};
 use cocaine_runtime_std::host::process::Prepared;
+use cocaine_tests::counting::{Counting, show_allocations};
 
-/// Allocations of threads that asked to be counted.
-static COUNT: AtomicU64 = AtomicU64::new(0);
-
-thread_local! {
-    static COUNTED: Cell<bool> = const { Cell::new(false) };
-}
-
-struct Counting;
-
-impl Counting {
-    fn count() {
-        if COUNTED.try_with(Cell::get).unwrap_or(false) {
-            COUNT.fetch_add(1, Ordering::Relaxed);
-        }
-    }
-}
-
-// SAFETY: it passes everything on to the system's allocator.
-#[allow(unsafe_code)]
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        Self::count();
-        // SAFETY: as our caller promises.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
-        // SAFETY: as our caller promises.
-        unsafe { System.dealloc(memory, layout) }
-    }
-
-    unsafe fn realloc(&self, memory: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        Self::count();
-        // SAFETY: as our caller promises.
-        unsafe { System.realloc(memory, layout, size) }
-    }
-}
+/// Allocations of the driver's thread.
+static COUNT: AtomicUsize = AtomicUsize::new(0);
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
@@ -136,7 +100,7 @@ fn ten_thousand_echoes_allocate_nothing() {
     let (notices, addr) = std::sync::mpsc::channel();
     let (_keep, commands) = smol::channel::bounded(1);
     drop(spread.spawn("echo", move || async move {
-        COUNTED.set(true);
+        show_allocations(&COUNT);
         let at = ListenAt::Tcp((Ipv4Addr::LOCALHOST, 0).into());
         let machine = Echo {
             outputs: [Output::Listen { listener: ListenerId::new(1), at }].into(),

@@ -1,6 +1,7 @@
 //! Tests that cross package borders.
 
 pub mod blackbox;
+pub mod counting;
 pub mod fuzzing;
 pub mod pairs;
 pub mod scenario;

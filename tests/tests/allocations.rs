@@ -1,9 +1,5 @@
 //! Forwarding small chunks allocates nothing in steady state; large ones cost at most one allocation per read
 //! buffer.
-#![allow(unsafe_code, reason = "a global allocator that counts cannot be written without")]
-
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
 
 use bytes::BytesMut;
 use cocaine_core::engine::{Engine, EngineCommand, EngineLimits};
@@ -11,38 +7,8 @@ use cocaine_core::machine::{Batch, ConnId, Endpoint, Input, ListenerId, Machine,
 use cocaine_core::session::{COPY_LIMIT, READ_SIZE};
 use cocaine_core::time::{Timestamp, WallClock};
 use cocaine_core::wire::{Value, v1};
+use cocaine_tests::counting::{Counting, allocations};
 use cocaine_tests::scenario::config;
-
-thread_local! {
-    static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
-}
-
-struct Counting;
-
-fn count() {
-    // A thread that is ending has no counter any more, and nobody who looks at it.
-    let _ = ALLOCATIONS.try_with(|count| count.set(count.get() + 1));
-}
-
-// SAFETY: everything is handed to the system's allocator as it came.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        count();
-        // SAFETY: the caller's promises are the same.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: the caller's promises are the same.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-
-    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        count();
-        // SAFETY: the caller's promises are the same.
-        unsafe { System.realloc(pointer, layout, size) }
-    }
-}
 
 #[global_allocator]
 static COUNTING: Counting = Counting;
@@ -107,9 +73,9 @@ impl Pair {
     }
 
     fn tell(&mut self, input: Input<EngineCommand>) {
-        let before = ALLOCATIONS.get();
+        let before = allocations();
         self.engine.handle(NOW, input);
-        self.inside += ALLOCATIONS.get() - before;
+        self.inside += allocations() - before;
         self.drain();
         for conn in [CLIENT, WORKER] {
             if let Some(mut batch) = self.writes[side(conn)].take() {
@@ -123,9 +89,9 @@ impl Pair {
 
     fn drain(&mut self) {
         loop {
-            let before = ALLOCATIONS.get();
+            let before = allocations();
             let output = self.engine.poll_output();
-            self.inside += ALLOCATIONS.get() - before;
+            self.inside += allocations() - before;
             match output {
                 Some(Output::Read { conn, buf }) => self.reads[side(conn)] = Some(buf),
                 Some(Output::Write { conn, batch }) => self.writes[side(conn)] = Some(batch),
@@ -169,10 +135,10 @@ fn ten_thousand_small_chunks_allocate_nothing() {
         pair.send(CLIENT, &many);
     };
     (0..10).for_each(|_| round(&mut pair));
-    let (before, inside, written) = (ALLOCATIONS.get(), pair.inside, pair.written);
+    let (before, inside, written) = (allocations(), pair.inside, pair.written);
     (0..600).for_each(|_| round(&mut pair));
     assert_eq!(pair.inside - inside, 0, "in the engine");
-    assert_eq!(ALLOCATIONS.get() - before, 0, "in all, reading and writing included");
+    assert_eq!(allocations() - before, 0, "in all, reading and writing included");
     let [to_client, to_worker] = [0, 1].map(|at| pair.written[at] - written[at]);
     assert_eq!(to_client, 600 * back.len());
     assert_eq!(to_worker, 600 * (there.len() + many.len()), "10,200 chunks");
