@@ -218,7 +218,8 @@ impl Engine {
         self.on_lost(conn, CloseReason::Fault(text));
     }
 
-    /// Does what time alone asks for.
+    /// Does what time alone asks for. Only a `Timeout` may do that: other inputs can come late, all at once, after
+    /// the whole process stood still, and must all be heard before anybody is called silent.
     fn on_time(&mut self) {
         self.expire_requests();
         self.expire_strangers();
@@ -277,11 +278,10 @@ impl Machine for Engine {
             Input::Stored { store, result } => self.on_stored(store, result.map(|_| ())),
             Input::WallClock(wall) => self.wall = wall,
             Input::Command(command) => self.on_command(command),
-            Input::Timeout => {}
+            Input::Timeout => self.on_time(),
             // An engine neither dials nor prepares code.
             Input::Connected { .. } | Input::ConnectFailed { .. } | Input::Launched { .. } => {}
         }
-        self.on_time();
         self.settle();
     }
 

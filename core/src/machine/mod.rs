@@ -36,7 +36,8 @@ use crate::time::{TimerReason, Timestamp};
 ///
 /// * `handle` never fails and never blocks; it is complete in itself, draining may wait.
 /// * `now` must not go back; a machine clamps it. Early, late and repeated
-///   [`Input::Timeout`]s are harmless.
+///   [`Input::Timeout`]s are harmless. Whatever else has happened is told before a `Timeout`: a peer whose
+///   words wait to be read is not silent.
 /// * Per connection at most one [`Output::Read`] and one [`Output::Write`] are in flight; the
 ///   buffers travel inside the enums and come back. Not asking for the next read *is* backpressure.
 /// * Inputs for a connection after its [`Output::Close`] are ignored.

@@ -110,8 +110,9 @@ impl<'w, M: Machine, N: FnMut(M::Notice)> Driver<'w, M, N> {
             Ok(ended) => ended,
             Err(error) => return Poll::Ready(Err(error)),
         };
-        self.wake_late();
+        self.try_again();
         self.settle();
+        self.tick();
         if ended {
             return Poll::Ready(Ok(()));
         }
@@ -197,14 +198,20 @@ impl<'w, M: Machine, N: FnMut(M::Notice)> Driver<'w, M, N> {
         self.machine.handle(self.now, input);
     }
 
-    /// Whatever time has come for: things to try again, and the machine's own deadline.
-    fn wake_late(&mut self) {
+    /// Tells the machine that its time has come. It has seen what was ready before: after a stall of this
+    /// process nobody counts as silent whose words only waited to be read.
+    fn tick(&mut self) {
+        if self.machine.next_timeout().is_some_and(|(at, _)| at <= self.now) {
+            self.feed(Input::Timeout);
+            self.settle();
+        }
+    }
+
+    /// Puts what was to be tried again by now on the list of what can go on.
+    fn try_again(&mut self) {
         while let Some((at, token)) = self.later.first().copied().filter(|(at, _)| *at <= self.now) {
             self.later.remove(&(at, token));
             self.ready.push_back(token);
-        }
-        if self.machine.next_timeout().is_some_and(|(at, _)| at <= self.now) {
-            self.feed(Input::Timeout);
         }
     }
 

@@ -27,6 +27,7 @@ impl World {
             }
             Command::Peer { name, act } => self.peer_acts(&name, act),
             Command::Advance(by) => self.advance(by),
+            Command::Stall(by) => self.stall(by),
             Command::Stream { name, act } => self.tell(Input::Command(stream_command(StreamId(name), act))),
             Command::Control { lever, workers } => {
                 self.tell(Input::Command(EngineCommand::Control { lever, workers }));

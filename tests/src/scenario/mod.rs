@@ -2,7 +2,7 @@
 //!
 //! A file begins with a story line. Commands stand at the beginning of a line; what came of each stands below
 //! it, indented by two blanks. `# …` and empty lines are for the reader. Time stands still but for `advance`,
-//! which goes from one timer to the next and tells when what happened.
+//! which goes from one timer to the next and tells when what happened, and `stall`, during which nobody is told.
 
 mod acts;
 mod contract;

@@ -36,6 +36,7 @@ pub(super) enum Command {
     },
     /// Time passes.
     Advance(Duration),
+    Stall(Duration),
     /// A stream of the embedder.
     Stream {
         name: u64,
@@ -145,6 +146,7 @@ impl Command {
             "client" => Self::Client(words.word("a name")?.into()),
             "stranger" => stranger(&mut words)?,
             "advance" => Self::Advance(words.duration()?),
+            "stall" => Self::Stall(words.duration()?),
             "open" => open(&mut words)?,
             "chunk" => stream(&mut words, |words| words.payload().map(StreamAct::Chunk))?,
             "end" => stream(&mut words, |_| Ok(StreamAct::End))?,

@@ -134,6 +134,11 @@ impl World {
         self.tell_unread();
     }
 
+    /// The whole process stands still: time goes on, and nobody tells the engine.
+    pub(super) fn stall(&mut self, by: Duration) {
+        self.now = self.now + by;
+    }
+
     /// Sends the heartbeats that are due.
     fn beat(&mut self) {
         let now = self.now;
