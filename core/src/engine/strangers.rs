@@ -27,7 +27,7 @@ const MAX_STRANGERS: usize = 256;
 impl Engine {
     pub(super) fn accept_stranger(&mut self, conn: ConnId, peer: Peer) {
         let mut link = Link::new(conn, self.config.limits.wire);
-        if self.strangers.len() >= MAX_STRANGERS {
+        if self.strangers.len() >= MAX_STRANGERS && !self.make_room() {
             return link
                 .close(&mut self.out, CloseReason::Fault("too many connections without a handshake".into()));
         }
@@ -37,6 +37,24 @@ impl Engine {
         if self.conns.insert_at(conn, Conn { link, role, waiting: Vec::new() }).is_ok() {
             self.strangers.push(conn);
         }
+    }
+
+    /// Closes the oldest connection that can be no worker's, so that those who say nothing keep no worker out.
+    fn make_room(&mut self) -> bool {
+        let hopeless = self.strangers.iter().copied().find(|conn| match self.conns.get(*conn) {
+            Some(Conn { role: Role::Stranger(Stranger { peer, claim: None, .. }), .. }) => {
+                let group = peer.process.and_then(|process| process.pgid);
+                !self.workers.values().any(|side| group.is_some() && side.worker.pid() == group)
+            }
+            _ => false,
+        });
+        if let Some(conn) = hopeless {
+            self.on_fault(
+                conn,
+                "too many connections without a handshake, and this one is no worker's".into(),
+            );
+        }
+        hopeless.is_some()
     }
 
     pub(super) fn strangers_timeout(&self) -> Option<(Timestamp, TimerReason)> {
