@@ -4,10 +4,10 @@
 //! program of a runtime's package has one line, which makes a test of each case:
 //!
 //! ```text
-//! cocaine_tests::black_box_suite!(env!("CARGO_BIN_EXE_cocaine-runtime"));
+//! cocaine_tests::black_box_suite!(env!("CARGO_BIN_EXE_cocaine-runtime"), env!("CARGO_BIN_EXE_cocaine-tool"));
 //! ```
 //!
-//! The variable `COCAINE_RUNTIME` names another program instead. Workers are that test program again, started by
+//! The tool may be left out. The variables `COCAINE_RUNTIME` and `COCAINE_TOOL` name other programs instead. Workers are that test program again, started by
 //! a script in the app's directory (see `worker`). All cases run in parallel, also with other runs of the suite:
 //! each has its own directories and ports. Nothing sleeps; what is expected is waited for, with a deadline.
 
@@ -31,14 +31,19 @@ pub use worker::main as worker_main;
 pub struct Binaries {
     /// `cocaine-runtime`.
     pub daemon: PathBuf,
+    /// `cocaine-tool`, if it is to be tested too.
+    pub tool: Option<PathBuf>,
 }
 
 impl Binaries {
-    /// This daemon, unless the variable `COCAINE_RUNTIME` names another.
+    /// These, unless the variables `COCAINE_RUNTIME` and `COCAINE_TOOL` name others.
     #[must_use]
-    pub fn new(daemon: &str) -> Self {
-        let daemon = std::env::var_os("COCAINE_RUNTIME").map_or_else(|| daemon.into(), PathBuf::from);
-        Self { daemon }
+    pub fn new(daemon: &str, tool: Option<&str>) -> Self {
+        let variable = |name| std::env::var_os(name).map(PathBuf::from);
+        Self {
+            daemon: variable("COCAINE_RUNTIME").unwrap_or_else(|| daemon.into()),
+            tool: variable("COCAINE_TOOL").or_else(|| tool.map(Into::into)),
+        }
     }
 }
 
@@ -52,11 +57,17 @@ fn skipped(case: &str, why: &str) {
 #[macro_export]
 macro_rules! black_box_suite {
     ($daemon:expr) => {
+        $crate::black_box_suite! { @ $crate::blackbox::Binaries::new($daemon, None) }
+    };
+    ($daemon:expr, $tool:expr) => {
+        $crate::black_box_suite! { @ $crate::blackbox::Binaries::new($daemon, Some($tool)) }
+    };
+    (@ $binaries:expr) => {
         #[test]
         #[ignore = "is how scripted workers start"]
         fn worker_entry() {
             $crate::blackbox::worker_main();
         }
-        $crate::black_box_cases!($daemon);
+        $crate::black_box_cases!($binaries);
     };
 }

@@ -99,3 +99,10 @@ pub(super) fn resident(id: u32) -> u64 {
     let kib: u64 = line.trim().trim_end_matches("kB").trim().parse().expect("a number");
     kib * 1024
 }
+
+/// The processor time that a process has used, in ticks of a hundredth of a second.
+pub(super) fn processor_ticks(id: u32) -> u64 {
+    let stat = fs::read_to_string(format!("/proc/{id}/stat")).expect("the process lives");
+    let fields = stat.rsplit(')').next().expect("fields behind the name").split_whitespace();
+    fields.skip(11).take(2).map(|ticks| ticks.parse::<u64>().expect("a number")).sum()
+}

@@ -6,18 +6,21 @@ pub mod command_line;
 pub mod deadlines;
 pub mod environment;
 pub mod failing;
+pub mod limits;
 pub mod services;
 pub mod signals;
 pub mod sockets;
 pub mod starting;
 pub mod stopping;
+pub mod stored;
+pub mod tool;
 
 /// Makes a test of each case: the one list of them.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! black_box_cases {
-    ($daemon:expr) => {
-        $crate::black_box_cases! { $daemon;
+    ($binaries:expr) => {
+        $crate::black_box_cases! { $binaries;
             clients {
                 a_stream_goes_both_ways,
                 an_error_of_the_app_is_passed_on,
@@ -128,6 +131,23 @@ macro_rules! black_box_cases {
                 hup_opens_the_log_anew,
                 leftovers_of_a_killed_daemon,
             }
+            stored {
+                an_uploaded_app,
+                what_is_missing_is_named,
+                hostile_archives,
+                the_runlist,
+                a_local_app_hides_a_stored_one,
+            }
+            limits {
+                file_descriptors_run_out,
+                a_crowd_at_the_workers_socket,
+                many_streams_on_one_connection,
+            }
+            tool {
+                call,
+                failures,
+                apps,
+            }
             environment {
                 the_file_limit_is_restored,
                 the_profiles_limits_reach_the_worker,
@@ -137,11 +157,11 @@ macro_rules! black_box_cases {
             }
         }
     };
-    ($daemon:expr; $($topic:ident { $($case:ident,)* })*) => {
+    ($binaries:expr; $($topic:ident { $($case:ident,)* })*) => {
         $(mod $topic {
             $(#[test]
             fn $case() {
-                $crate::blackbox::cases::$topic::$case(&$crate::blackbox::Binaries::new($daemon));
+                $crate::blackbox::cases::$topic::$case(&$binaries);
             })*
         })*
     };
