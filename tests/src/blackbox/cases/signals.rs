@@ -7,6 +7,7 @@ use rustix::process::Signal;
 
 use super::super::Binaries;
 use super::super::app::AppSpec;
+use super::super::journal::{Journal, eventually};
 use super::super::node::{Node, Place, flags};
 use super::super::process::Watched;
 
@@ -28,6 +29,12 @@ fn nothing_is_left(node: &Node, worker: &Watched) {
     }
 }
 
+/// It has heard the signal: nobody can connect to the node service any more.
+fn stops_accepting(node: &Node) {
+    let address = node.address("node");
+    eventually("it stops accepting", || std::net::TcpStream::connect(address).err());
+}
+
 fn stops_well(binaries: &Binaries, signal: Signal) {
     let (mut node, worker) = at_work(binaries, "serve", r#"{"stop-timeout": 10}"#);
     let mut client = node.client(APP);
@@ -35,7 +42,7 @@ fn stops_well(binaries: &Binaries, signal: Signal) {
     client.write(running, "before");
     assert_eq!(client.chunk(running), "before");
     node.process.signal(signal);
-    node.log.contains("shutting down");
+    stops_accepting(&node);
     // What runs may end well.
     client.write(running, "after");
     assert_eq!(client.chunk(running), "after");
@@ -82,7 +89,7 @@ pub fn a_second_term_ends_at_once(binaries: &Binaries) {
     let _held = client.enqueue("hold");
     node.app(APP).journal.line("invoke hold");
     node.process.signal(Signal::TERM);
-    node.log.contains("shutting down");
+    stops_accepting(&node);
     let began = Instant::now();
     node.process.signal(Signal::TERM);
     node.process.wait();
@@ -104,7 +111,7 @@ pub fn idle_clients_do_not_hold_it_up(binaries: &Binaries) {
 pub fn hup_opens_the_log_anew(binaries: &Binaries) {
     let place = Place::new(&[]);
     let (log, old) = (place.path("node.log"), place.path("node.log.1"));
-    let journal = super::super::journal::Journal::create(&log);
+    let journal = Journal::create(&log);
     let node = place.run_with(binaries, flags(&[&"--log-file", &log, &"--log-format", &"json"]));
     let mut logging = node.client("logging");
     let mut emit = |text: &str| {
@@ -116,13 +123,13 @@ pub fn hup_opens_the_log_anew(binaries: &Binaries) {
     std::fs::rename(&log, &old).expect("our own directory");
     node.process.signal(Signal::HUP);
     // The new file appears as soon as the signal was heard.
-    super::super::journal::eventually("a new log file", || logging_line(&mut emit, &journal));
+    eventually("a new log file", || logging_line(&mut emit, &journal));
     assert!(journal.text().lines().all(|line| serde_json::from_str::<serde_json::Value>(line).is_ok()));
     assert!(std::fs::read_to_string(old).expect("the old log").contains("before the move"));
     assert!(!node.log.text().contains("before the move"), "it does not go to standard error");
 }
 
-fn logging_line(emit: &mut impl FnMut(&str), journal: &super::super::journal::Journal) -> Option<()> {
+fn logging_line(emit: &mut impl FnMut(&str), journal: &Journal) -> Option<()> {
     emit("after the move");
     journal.text().contains("after the move").then_some(())
 }
