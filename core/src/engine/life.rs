@@ -8,9 +8,9 @@ use core::mem;
 use super::request::InputHalf;
 use super::{Engine, RequestKey};
 use crate::config::Protocol;
-use crate::machine::{CloseReason, Output, Record, Severity, StoreRequest, WorkerId};
+use crate::machine::{CloseReason, Output, Record, Severity, WorkerId};
 use crate::wire::{Failure, v0, v1};
-use crate::worker::{Action, COLLECTION, CrashLog, Event, Loss, Outcome, StopReason};
+use crate::worker::{Action, Event, Loss, Outcome, StopReason};
 
 impl Engine {
     /// Tells a worker's machine what happened, and does what it says.
@@ -168,23 +168,6 @@ impl Engine {
             }
             Outcome::Crash(_) => self.store_crash_log(side.worker.uuid(), side.worker.log()),
         }
-    }
-
-    fn store_crash_log(&mut self, uuid: &str, log: &CrashLog) {
-        if log.is_empty() {
-            return self.log(Severity::Debug, format!("worker {uuid} has died in silence"));
-        }
-        let micros = self.wall.unix_micros(self.now);
-        let mut value = Vec::new();
-        log.to_value().encode(&mut value);
-        let request = StoreRequest::Write {
-            collection: COLLECTION.into(),
-            key: CrashLog::key(micros, uuid),
-            value: value.into(),
-            tags: CrashLog::tags(self.config.app.as_str(), micros),
-        };
-        let store = self.out.next_store();
-        self.out.push(Output::Store { store, request });
     }
 }
 

@@ -10,7 +10,7 @@
 //! * [`Engine`] is the machine; `clients` and `workers` read its two kinds of connections (`strangers` those of
 //!   which nobody knows yet whose they are), `requests` begins and `endings` ends what is asked, `relay` carries
 //!   chunks, `pool` decides how many workers there are, `publish` opens and closes the app's
-//!   service, and `stop` ends it all.
+//!   service, `crashes` keeps what failed workers wrote last, and `stop` ends it all.
 //! * [`balance`], [`backoff`] and [`stats`] decide and count without knowing any of this.
 
 pub mod backoff;
@@ -19,6 +19,7 @@ pub mod stats;
 
 mod clients;
 mod command;
+mod crashes;
 mod deadlines;
 mod endings;
 mod info;
@@ -47,6 +48,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use self::clients::ClientSide;
+use self::crashes::Crashes;
 use self::deadlines::Deadlines;
 use self::pool::Pool;
 use self::publish::Publication;
@@ -90,6 +92,7 @@ pub struct Engine {
     late: BTreeSet<WorkerId>,
     pool: Pool,
     stats: Stats,
+    crashes: Crashes,
     /// Bytes waiting in the queue and in all send queues.
     buffered: usize,
     /// The last session number of a worker of the older dialect, which numbers per engine.
@@ -139,6 +142,7 @@ impl Engine {
             workers: BTreeMap::new(),
             late: BTreeSet::new(),
             stats: Stats::new(now),
+            crashes: Crashes::default(),
             buffered: 0,
             last_session: 0,
             strangers: Vec::new(),
@@ -275,7 +279,7 @@ impl Machine for Engine {
             Input::SpawnFailed { worker, error } => self.on_spawn_failed(worker, error.text),
             Input::WorkerOutput { worker, bytes } => self.on_worker_output(worker, &bytes),
             Input::WorkerExited { worker, status } => self.on_worker_exited(worker, status),
-            Input::Stored { store, result } => self.on_stored(store, result.map(|_| ())),
+            Input::Stored { store, result } => self.on_stored(store, result),
             Input::WallClock(wall) => self.wall = wall,
             Input::Command(command) => self.on_command(command),
             Input::Timeout => self.on_time(),

@@ -7,9 +7,7 @@ use core::time::Duration;
 
 use super::{Engine, RequestKey};
 use crate::config::Protocol;
-use crate::machine::{
-    CloseReason, ConnId, ExitStatus, Output, Severity, Signal, StoreError, StoreId, WorkerId,
-};
+use crate::machine::{CloseReason, ConnId, ExitStatus, Output, Severity, Signal, WorkerId};
 use crate::session::{Channels, Cut, Lookup};
 use crate::time::Timestamp;
 use crate::wire::{Args, Failure, codes, single_raw, v0, v1};
@@ -244,12 +242,6 @@ impl Engine {
             self.log(Severity::Debug, format!("worker {uuid}: {line}"));
         }
         self.out.push(Output::ReadOutput { worker });
-    }
-
-    pub(super) fn on_stored(&mut self, _: StoreId, result: Result<(), StoreError>) {
-        if let Err(error) = result {
-            self.log(Severity::Error, format!("a crash log could not be stored: {error}"));
-        }
     }
 
     /// A worker's connection broke, or the worker broke the protocol on it.

@@ -16,6 +16,9 @@ pub const COLLECTION: &str = "crashlogs";
 /// The most bytes that are kept of one line; the rest of a longer one is dropped.
 pub const LINE_LIMIT: usize = 4096;
 
+/// What the tag of a day begins with.
+const DAY: &str = "cocaine-";
+
 /// A ring of the last lines of output.
 ///
 /// Memory is bounded by the number of lines times [`LINE_LIMIT`], whatever a worker writes.
@@ -97,11 +100,24 @@ impl CrashLog {
         format!("{unix_micros}:{uuid}")
     }
 
+    /// When the record of this key was made, in microseconds since the Unix epoch; `None` if it is none of ours.
+    #[must_use]
+    pub fn time(key: &str) -> Option<u64> {
+        key.split_once(':')?.0.parse().ok()
+    }
+
     /// The record's tags: the app, and the day (UTC) that the operator's tool lists by.
     #[must_use]
     pub fn tags(app: &str, unix_micros: u64) -> Vec<String> {
         let (year, month, day) = civil_date(unix_micros / 86_400_000_000);
-        vec![app.into(), format!("cocaine-{year:04}-{month:02}-{day:02}")]
+        vec![app.into(), format!("{DAY}{year:04}-{month:02}-{day:02}")]
+    }
+
+    /// Whether an app of this name would share its tag with a day.
+    #[must_use]
+    pub fn is_day(app: &str) -> bool {
+        let date = app.strip_prefix(DAY);
+        date.is_some_and(|date| date.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-'))
     }
 }
 
@@ -187,6 +203,10 @@ mod tests {
         assert_eq!(CrashLog::key(1_467_331_200_000_001, "u-1"), "1467331200000001:u-1");
         assert_eq!(CrashLog::tags("echo", 1_467_331_200_000_000), ["echo", "cocaine-2016-07-01"]);
         assert_eq!(CrashLog::tags("echo", 1_467_331_199_999_999), ["echo", "cocaine-2016-06-30"]);
+        assert_eq!(CrashLog::time("1467331200000001:u-1"), Some(1_467_331_200_000_001));
+        assert_eq!((CrashLog::time("note"), CrashLog::time("x:u-1")), (None, None));
+        assert!(CrashLog::is_day("cocaine-2016-06-30"));
+        assert!(!CrashLog::is_day("echo") && !CrashLog::is_day("cocaine-echo"));
     }
 
     #[test]

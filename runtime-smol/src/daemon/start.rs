@@ -216,6 +216,7 @@ fn engine_limits(config: &DaemonConfig) -> EngineLimits {
         channel_bytes: size(limits.channel_bytes.value),
         engine_bytes: size(limits.app_bytes.value),
         clients: size(limits.clients.value),
+        crash_logs: size(limits.crash_logs.value),
     }
 }
 

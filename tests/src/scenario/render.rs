@@ -98,7 +98,9 @@ pub(super) fn store(request: &StoreRequest) -> String {
             };
             format!("store {collection}/{key} tags [{}] {content}", tags.join(", "))
         }
-        other => format!("{other:?}"),
+        StoreRequest::Remove { collection, key } => format!("remove {collection}/{key}"),
+        StoreRequest::Find { collection, tags } => format!("find {collection} tagged [{}]", tags.join(", ")),
+        StoreRequest::Read { collection, key } => format!("read {collection}/{key}"),
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use cocaine_core::engine::{Engine, EngineCommand, EngineConfig, EngineNotice};
 use cocaine_core::machine::{
-    ConnId, Endpoint, Input, IoError, ListenerId, Machine, Output, StoreReply, WorkerId,
+    ConnId, Endpoint, Input, IoError, ListenerId, Machine, Output, StoreReply, StoreRequest, WorkerId,
 };
 use cocaine_core::session::READ_SIZE;
 use cocaine_core::time::{Timestamp, WallClock};
@@ -38,6 +38,8 @@ pub(super) struct World {
     /// Lines tell the time.
     pub(super) timed: bool,
     pub(super) info_path: String,
+    /// The tags of everything that was stored, by collection and key.
+    shelf: BTreeMap<(String, String), Vec<String>>,
     /// Names of unread bytes that were told already.
     told_unread: BTreeMap<String, usize>,
 }
@@ -57,6 +59,7 @@ impl World {
             lines: Vec::new(),
             timed: false,
             info_path: String::new(),
+            shelf: BTreeMap::new(),
             told_unread: BTreeMap::new(),
         };
         world.run();
@@ -272,10 +275,31 @@ impl World {
             }
             Output::Store { store, ref request } => {
                 self.say(super::render::store(request));
-                self.answer(Input::Stored { store, result: Ok(StoreReply::Done) });
+                let result = Ok(self.keep(request));
+                self.answer(Input::Stored { store, result });
             }
             other => self.show(other),
         }
+    }
+
+    /// A storage that remembers keys and tags.
+    fn keep(&mut self, request: &StoreRequest) -> StoreReply {
+        match request {
+            StoreRequest::Write { collection, key, tags, .. } => {
+                self.shelf.insert((collection.clone(), key.clone()), tags.clone());
+            }
+            StoreRequest::Remove { collection, key } => {
+                self.shelf.remove(&(collection.clone(), key.clone()));
+            }
+            StoreRequest::Find { collection, tags } => {
+                let found = self.shelf.iter().filter(|((place, _), of)| {
+                    place == collection && tags.iter().all(|tag| of.contains(tag))
+                });
+                return StoreReply::Keys(found.map(|((_, key), _)| key.clone()).collect());
+            }
+            StoreRequest::Read { .. } => {}
+        }
+        StoreReply::Done
     }
 
     pub(super) fn peer_of(&mut self, conn: ConnId) -> &mut Peer {

@@ -352,6 +352,19 @@ fn info_of_an_app_without_an_engine_is_short() {
 }
 
 #[test]
+fn engine_defect_30_an_engine_that_takes_its_time_for_a_report_holds_up_nobody() {
+    let (mut lab, node) = running();
+    lab.store_app("other");
+    lab.call(node, 2, INFO, &["echo".into()]);
+    assert_eq!(names(&mut lab, node, 3), ["echo"]);
+    lab.call(node, 4, START, &["other".into(), "default".into()]);
+    lab.engine_starts(2);
+    assert_eq!(lab.frames(node), [done(4)], "on the same connection");
+    lab.engine_says(1, EngineNotice::Stopped);
+    assert_eq!(code(&lab.frames(node)[0]), (12, 32), "and the report is not waited for in vain");
+}
+
+#[test]
 fn whoever_waits_for_a_report_is_told_when_the_engine_ends() {
     let (mut lab, node) = running();
     lab.call(node, 2, INFO, &["echo".into()]);

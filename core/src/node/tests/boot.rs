@@ -62,6 +62,22 @@ fn services_defect_43_workers_are_told_the_locators_real_port() {
 }
 
 #[test]
+fn services_defect_43_workers_are_told_addresses_that_need_no_names_and_no_other_family() {
+    let told = |bound: &str| {
+        let mut lab = Lab::with(|config| config.services[0].at = bound.parse().unwrap());
+        lab.store_app("echo");
+        lab.command(NodeCommand::Start);
+        let node = lab.client(ServiceKind::Node);
+        lab.call(node, 1, 0, &["echo".into(), "default".into()]);
+        lab.engines.values().next().unwrap().locators.clone()
+    };
+    assert_eq!(told("0.0.0.0:10054"), ["127.0.0.1:10054"]);
+    assert_eq!(told("[::]:10054"), ["127.0.0.1:10054", "[::1]:10054"]);
+    assert_eq!(told("[::1]:10054"), ["[::1]:10054"]);
+    assert_eq!(told("192.0.2.7:10054"), ["192.0.2.7:10054"]);
+}
+
+#[test]
 fn services_defect_17_a_port_in_use_is_said_with_service_and_address() {
     let mut lab = Lab::with(|_| ());
     lab.refused.insert(10053, 98);

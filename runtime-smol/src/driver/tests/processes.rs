@@ -188,7 +188,7 @@ fn a_forked_child_does_not_survive_its_leader() {
 }
 
 #[test]
-fn a_stubborn_worker_dies_of_sigkill_only() {
+fn engine_defect_07_a_stubborn_worker_dies_of_sigkill() {
     both_ways(|stage| {
         stage.spawn(shell("trap 'echo no' TERM; echo ready; while :; do sleep 0.01; done"));
         let mut output = Vec::new();
@@ -209,6 +209,24 @@ fn a_stubborn_worker_dies_of_sigkill_only() {
         // A signal to one that is gone is nothing.
         stage.kill(Signal::Kill);
         stage.expect_silence();
+    });
+}
+
+#[test]
+fn engine_defect_27_nobody_waits_for_a_worker_that_is_slow_to_die() {
+    both_ways(|stage| {
+        stage.spawn(shell("trap '' TERM; echo ready; while :; do sleep 0.01; done"));
+        stage.act(Output::ReadOutput { worker: WORKER });
+        assert!(matches!(stage.next(), Input::WorkerOutput { .. }));
+        stage.kill(Signal::Term);
+        let other = WorkerId::new(2);
+        stage.act(Output::Spawn { worker: other, spec: shell("exit 5") });
+        assert!(matches!(stage.next(), Input::Spawned { worker, .. } if worker == other));
+        let exited = stage.next();
+        assert_eq!(exited, Input::WorkerExited { worker: other, status: ExitStatus::Code(5) });
+        stage.expect_silence();
+        stage.kill(Signal::Kill);
+        assert_eq!(stage.exit(), ExitStatus::Signal(9));
     });
 }
 
@@ -238,7 +256,7 @@ fn no_worker_survives_its_driver() {
 }
 
 #[test]
-fn no_zombie_is_left_and_no_record_of_it() {
+fn engine_defect_07_no_zombie_is_left_and_no_record_of_it() {
     let stage = Stage::spread();
     let pid = stage.spawn(shell("exec sleep 0.2"));
     assert!(stage.props.running.lock().unwrap().contains(&pid));

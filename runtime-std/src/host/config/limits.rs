@@ -57,6 +57,8 @@ limits! {
     app_bytes "app-bytes" = 256 * MIB, MIB, 1024 * GIB;
     /// Client connections of one app, or of one service.
     clients "clients" = 16 * KIB, 1, MIB;
+    /// Crash logs of one app that stay in the storage.
+    crash_logs "crash-logs" = 100, 1, MIB;
     /// Bytes of one stored value.
     value_bytes "value-bytes" = 512 * MIB, KIB, 16 * GIB;
     /// Entries of an app's archive.

@@ -188,3 +188,40 @@ pub(super) fn answer(errno: i32, doing: &OsStr) -> Vec<u8> {
     answer.truncate(MAX_ANSWER);
     answer
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Between fork and exec of a threaded program almost nothing is allowed. So what a worker needs is
+    /// arguments for the shim, a fresh program with one thread; its own command says nothing of it.
+    #[test]
+    fn engine_defect_28_what_needs_care_is_done_by_the_shim() {
+        let shim = ShimConfig { program: "/bin/shim".into(), arguments: vec!["go".into()], file_limit: None };
+        let spec = SpawnSpec {
+            app: "echo".into(),
+            executable: "worker".into(),
+            arguments: vec!["--app".into()],
+            environment: [].into(),
+            directory: "/apps/echo".into(),
+            identity: Some((33, 44)),
+            limits: [("nofile".into(), (60, 70))].into(),
+        };
+        let command = prepare(&spec, &shim).unwrap().command;
+        assert_eq!((command.get_program(), command.get_current_dir()), (OsStr::new("/bin/shim"), None));
+        let arguments: Vec<&str> = command.get_args().map(|argument| argument.to_str().unwrap()).collect();
+        let parent = format!("parent={}", std::process::id());
+        let expected = [
+            "go",
+            &parent,
+            "directory=/apps/echo",
+            "limit=nofile:60:70",
+            "identity=33:44",
+            "with=go",
+            "--",
+            "/apps/echo/worker",
+            "--app",
+        ];
+        assert_eq!(arguments, expected);
+    }
+}

@@ -176,6 +176,37 @@ fn writers_that_died_are_cleaned_up_after() {
     assert_eq!(store.read("c", "k").unwrap(), "v");
 }
 
+/// Whatever stands where a value, a tag or a collection should be: every operation answers, and says where.
+#[test]
+fn services_defect_40_strange_files_are_errors_and_no_more() {
+    let (dir, store) = store();
+    put(&store, "k", "v", &["t"]);
+    let place = dir.path().join("store/c");
+    assert!(Command::new("mkfifo").arg(place.join("pipe")).status().unwrap().success());
+    symlink("loop", place.join("loop")).unwrap();
+    symlink("/no/such/place", place.join("nowhere")).unwrap();
+    fs::create_dir(place.join("directory")).unwrap();
+    fs::write(dir.path().join("store/file"), "not a collection").unwrap();
+    for (name, errno) in [("pipe", 22), ("loop", 40), ("nowhere", 2), ("directory", 2)] {
+        let error = store.read("c", name).unwrap_err();
+        assert_eq!((error.errno, error.text.contains(&format!("{name:?}"))), (errno, true), "{error}");
+    }
+    assert_eq!(store.write("c", "directory", b"", &[]).unwrap_err().errno, 21);
+    let tag_in_the_way = store.write("c", "new", b"", &strings(&["nowhere"])).unwrap_err();
+    assert!(matches!(tag_in_the_way.errno, 2 | 17), "{tag_in_the_way:?}");
+    for error in [
+        store.read("file", "k").unwrap_err(),
+        store.write("file", "k", b"", &[]).unwrap_err(),
+        store.remove("file/", "k").unwrap_err(),
+    ] {
+        assert!(matches!(error.errno, 17 | 20 | 22), "{error:?}");
+    }
+    assert_eq!(store.find("file", &strings(&["t"])).unwrap(), [""; 0]);
+    // The pipe can be replaced by a value, and the good ones are as they were.
+    put(&store, "pipe", "v", &[]);
+    assert_eq!((store.read("c", "pipe").unwrap(), find(&store, &["t"])), ("v".into(), strings(&["k"])));
+}
+
 #[test]
 fn a_file_where_a_collection_should_be_is_no_directory() {
     let dir = tempfile::tempdir().unwrap();
