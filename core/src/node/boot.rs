@@ -102,9 +102,10 @@ impl Node {
 
     fn cannot_listen(&mut self, service: ServiceConfig, error: IoError) {
         let failure = ListenFailure { service: service.name, at: service.at, error };
-        self.log(Severity::Error, failure.to_string());
-        if let Phase::Opening(failures) = &mut self.phase {
-            failures.push(failure);
+        match &mut self.phase {
+            // Whoever started the node is told of all of them together.
+            Phase::Opening(failures) => failures.push(failure),
+            _ => self.log(Severity::Error, failure.to_string()),
         }
     }
 
