@@ -1,7 +1,6 @@
 //! The two listeners of an app: its workers' socket, and its service for clients.
 
 use alloc::format;
-use alloc::string::ToString;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 
@@ -76,18 +75,16 @@ impl Engine {
     }
 
     pub(super) fn on_listen_failed(&mut self, listener: ListenerId, error: &IoError) {
-        let at = if self.publication.workers == Some(listener) {
+        if self.publication.workers == Some(listener) {
             self.publication.workers = None;
-            self.config.socket.clone()
         } else if self.publication.service == Service::Opening(listener) {
             self.publication.service = Service::Closed;
-            SocketAddr::from(self.config.listen).to_string()
         } else {
             return;
-        };
-        let text = format!("cannot listen on {at}: {error}");
-        self.log(Severity::Error, text.clone());
-        self.break_down(Failure::new(codes::PUBLISH_FAILED, text));
+        }
+        self.log(Severity::Error, format!("cannot listen: {error}"));
+        let failure = Failure::new(codes::PUBLISH_FAILED, format!("cannot listen: {error}"));
+        self.break_down(failure);
     }
 
     /// Opens or closes the app's service when the number of active workers says so.

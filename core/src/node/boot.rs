@@ -102,10 +102,9 @@ impl Node {
 
     fn cannot_listen(&mut self, service: ServiceConfig, error: IoError) {
         let failure = ListenFailure { service: service.name, at: service.at, error };
-        match &mut self.phase {
-            // Whoever started the node is told of all of them together.
-            Phase::Opening(failures) => failures.push(failure),
-            _ => self.log(Severity::Error, failure.to_string()),
+        self.log(Severity::Error, failure.to_string());
+        if let Phase::Opening(failures) = &mut self.phase {
+            failures.push(failure);
         }
     }
 

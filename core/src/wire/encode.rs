@@ -7,6 +7,9 @@ use alloc::vec::Vec;
 
 use rmp::encode as rmp;
 
+/// The longest head that [`raw_head`] writes, in bytes.
+pub const MAX_RAW_HEAD: usize = 5;
+
 /// Appends nil.
 pub fn nil(out: &mut Vec<u8>) {
     out.push(0xc0);

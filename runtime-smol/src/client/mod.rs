@@ -70,13 +70,13 @@ impl Service {
     /// The service of this name, found through these locators; driven on smol's own threads.
     #[must_use]
     pub fn connect(locators: Vec<Endpoint>, name: impl Into<String>) -> Self {
-        Self::start(config(Target::named(name, locators)))
+        Self::start(ClientConfig::new(Target::named(name, locators), seed()))
     }
 
     /// The locator at these addresses, tried in this order; driven on smol's own threads.
     #[must_use]
     pub fn locator(endpoints: Vec<Endpoint>) -> Self {
-        Self::start(config(Target::locator(endpoints)))
+        Self::start(ClientConfig::new(Target::locator(endpoints), seed()))
     }
 
     /// A service with a configuration of its own; driven on smol's own threads.
@@ -200,12 +200,6 @@ pub fn encode_args(args: &[Value]) -> Bytes {
     encode::array(&mut out, args.len());
     args.iter().for_each(|arg| arg.encode(&mut out));
     out.into()
-}
-
-/// The usual configuration of a client, with a seed of its own: to be changed and given to [`Service::start`].
-#[must_use]
-pub fn config(target: Target) -> ClientConfig {
-    ClientConfig::new(target, seed())
 }
 
 /// Jitter wants to differ from client to client; it need not be secret.

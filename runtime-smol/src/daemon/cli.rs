@@ -30,7 +30,7 @@ Examples:
   cocaine-runtime                                   a node on 127.0.0.1:10053
   cocaine-runtime --app echo=./echo                 and the app in ./echo, run in place
   cocaine-runtime --listen 127.0.0.1:0 --data /tmp/n1 --runtime-dir /tmp/n1/run
-  cocaine-runtime check-config --config node.toml   what it would do, and why
+  cocaine-runtime --config node.toml check-config   what it would do, and why
   cocaine-runtime demo                              a node, an app and a client in one command
 
 Signals:
@@ -45,30 +45,13 @@ Exit codes:
   4  another daemon uses the data or runtime directory
   5  an address cannot be listened on";
 
-const CHECK_HELP: &str = "\
-Examples:
-  cocaine-runtime check-config                      what a node without any flags does
-  cocaine-runtime check-config --config node.toml --data /srv/node
-  cocaine-runtime check-config --output json
-
-It exits with 3 if the node would not start because of its configuration.";
-
-const DEMO_HELP: &str = "\
-Examples:
-  cocaine-runtime demo                              until Ctrl-C
-  cocaine-runtime demo --once                       shows and goes
-
-Everything is in a temporary directory, which is removed at the end.";
-
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// Runs the node; the same as no command at all
+    /// Runs the node; the same as no command at all.
     Run(RunArgs),
-    /// Prints every setting, its value, and where it came from; starts nothing
-    #[command(after_help = CHECK_HELP)]
+    /// Prints every setting, its value, and where it came from; starts nothing.
     CheckConfig(CheckArgs),
-    /// Starts a node with an echo app, calls it, shows what happens, and serves until Ctrl-C
-    #[command(after_help = DEMO_HELP)]
+    /// Starts a node with an echo app, calls it, shows what happens, and serves until Ctrl-C.
     Demo(DemoArgs),
 }
 
@@ -114,15 +97,15 @@ pub(super) struct CheckArgs {
     #[command(flatten)]
     pub(super) run: RunArgs,
     /// How to print it
-    #[arg(long, value_name = "FORMAT", default_value = "human")]
+    #[arg(long, value_name = "FORMAT", default_value = "table")]
     pub(super) output: OutputFormat,
 }
 
-/// How the settings are printed.
+/// How a report is printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum OutputFormat {
     /// For people.
-    Human,
+    Table,
     /// For programs.
     Json,
 }

@@ -9,13 +9,12 @@ use std::time::Instant;
 
 use cocaine_core::machine::Severity;
 use cocaine_runtime_std::host::config::{Flags, LOCATOR_PORT};
-use smol::future::FutureExt;
 use tempfile::TempDir;
 
 use super::cli::{DemoArgs, ECHO_WORKER};
 use super::exit::Exit;
 use super::signals::Wishes;
-use super::start::{Daemon, Serving};
+use super::start::Daemon;
 use crate::client::{App, Error, Node, Service, locators};
 use crate::print;
 use crate::tool::report;
@@ -32,37 +31,20 @@ pub(super) fn demo(arguments: &DemoArgs) -> Result<(), Exit> {
     print::line("Starting a node with an app called `echo` (one script, one manifest, one profile) …");
     smol::block_on(async {
         let mut wishes = Wishes::listen().map_err(|error| cannot("listen to signals", &error))?;
-        let Some((mut daemon, serving)) = start(arguments, &folder, &app, &mut wishes).await? else {
+        let Some((mut daemon, ready)) = start(arguments, &folder, &app, &mut wishes).await? else {
             return Ok(());
         };
-        let shown = show_and_serve(arguments, &mut daemon, &serving, &mut wishes).await;
+        let locator = ready.split([' ', '=']).nth(2).unwrap_or_default().to_owned();
+        let shown = show(&locator).await;
+        print::line(&ready);
+        if shown.is_ok() && !arguments.once {
+            invite(&locator);
+            daemon.serve(&mut wishes).await?;
+        }
         print::line("Stopping …");
         daemon.stop(&mut wishes).await;
         shown
     })
-}
-
-async fn show_and_serve(
-    arguments: &DemoArgs,
-    daemon: &mut Daemon,
-    serving: &Serving,
-    wishes: &mut Wishes,
-) -> Result<(), Exit> {
-    let locator = serving.locator().map(|at| at.to_string()).unwrap_or_default();
-    let shown = async { show(&locator).await.map(Some) };
-    let interrupted = async {
-        wishes.until_stop().await;
-        Ok(None)
-    };
-    if shown.or(interrupted).await?.is_none() {
-        return Ok(());
-    }
-    print::line(serving.ready_line());
-    if arguments.once {
-        return Ok(());
-    }
-    invite(&locator);
-    daemon.serve(wishes).await
 }
 
 /// The app: a script that calls this very program, a manifest that names it, a profile.
@@ -83,7 +65,7 @@ async fn start(
     folder: &TempDir,
     app: &Path,
     wishes: &mut Wishes,
-) -> Result<Option<(Daemon, Serving)>, Exit> {
+) -> Result<Option<(Daemon, String)>, Exit> {
     let usual = SocketAddr::from((Ipv4Addr::LOCALHOST, LOCATOR_PORT));
     let flags = |listen| Flags {
         listen: Some(listen),
@@ -102,10 +84,10 @@ async fn start(
     }
 }
 
-async fn open(flags: &Flags, wishes: &mut Wishes) -> Result<Option<(Daemon, Serving)>, Exit> {
+async fn open(flags: &Flags, wishes: &mut Wishes) -> Result<Option<(Daemon, String)>, Exit> {
     let mut daemon = Daemon::start(flags)?;
     match daemon.wait_until_ready(wishes).await {
-        Ok(Some(serving)) => Ok(Some((daemon, serving))),
+        Ok(Some(ready)) => Ok(Some((daemon, ready))),
         Ok(None) => {
             daemon.stop(wishes).await;
             Ok(None)
@@ -139,9 +121,9 @@ async fn show(locator: &str) -> Result<(), Exit> {
         call.close();
         while call.recv().await.map_err(failed)?.is_some() {}
     }
-    report::print(&[(APP.to_owned(), pool)]);
+    report::print([(APP.to_owned(), pool)]);
     print::line("\nAnd afterwards:\n");
-    report::print(&[(APP.to_owned(), node.info(APP, 1).await.map_err(failed)?)]);
+    report::print([(APP.to_owned(), node.info(APP, 1).await.map_err(failed)?)]);
     print::line("");
     Ok(())
 }

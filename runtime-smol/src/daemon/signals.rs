@@ -8,8 +8,8 @@ use smol::stream::StreamExt;
 /// What a signal means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Wish {
-    /// TERM, INT or QUIT.
-    Stop(&'static str),
+    /// TERM, INT, QUIT.
+    Stop,
     /// HUP.
     ReopenLog,
 }
@@ -22,19 +22,12 @@ impl Wishes {
         Signals::new([Signal::Term, Signal::Int, Signal::Quit, Signal::Hup]).map(Self)
     }
 
-    /// Until the operator wants it to stop.
-    pub(super) async fn until_stop(&mut self) {
-        while !matches!(self.next().await, Wish::Stop(_)) {}
-    }
-
     /// The next wish. Never comes if signals cannot be read any more.
     pub(super) async fn next(&mut self) -> Wish {
         loop {
             match self.0.next().await {
                 Some(Ok(Signal::Hup)) => return Wish::ReopenLog,
-                Some(Ok(Signal::Term)) => return Wish::Stop("SIGTERM"),
-                Some(Ok(Signal::Quit)) => return Wish::Stop("SIGQUIT"),
-                Some(Ok(_)) => return Wish::Stop("SIGINT"),
+                Some(Ok(_)) => return Wish::Stop,
                 Some(Err(_)) => {}
                 None => return smol::future::pending().await,
             }

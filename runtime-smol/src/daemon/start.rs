@@ -1,6 +1,5 @@
 //! From flags to a running node, and to its end.
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -8,7 +7,7 @@ use std::time::Duration;
 
 use cocaine_core::engine::EngineLimits;
 use cocaine_core::machine::{Record, Severity};
-use cocaine_core::node::{ListenFailure, NodeConfig, NodeNotice, PortConfig, ServiceKind};
+use cocaine_core::node::{NodeConfig, NodeNotice, PortConfig, ServiceKind};
 use cocaine_core::wire::Limits;
 use cocaine_runtime_std::host::config::{self, Claim, DaemonConfig, Flags, RuntimeAccess, Surroundings};
 use cocaine_runtime_std::host::launch::{ArchiveLimits, Launcher};
@@ -32,17 +31,15 @@ const STOP: Duration = Duration::from_secs(18);
 /// How long workers of an earlier daemon get between SIGTERM and SIGKILL.
 const LEFTOVERS: Duration = Duration::from_secs(1);
 
-/// How long the end waits for the log to be written.
-const FLUSH: Duration = Duration::from_secs(1);
-
 /// Runs a node until it is told to stop.
 pub(super) fn run(arguments: &RunArgs) -> Result<(), Exit> {
     let mut daemon = Daemon::start(&arguments.flags())?;
     smol::block_on(async {
         let mut wishes =
             Wishes::listen().map_err(|error| Exit::Other(format!("cannot listen to signals: {error}")))?;
-        if let Some(serving) = daemon.wait_until_ready(&mut wishes).await? {
-            print::line(serving.ready_line());
+        let line = daemon.wait_until_ready(&mut wishes).await?;
+        if let Some(line) = line {
+            print::line(line);
             daemon.serve(&mut wishes).await?;
         }
         daemon.stop(&mut wishes).await;
@@ -54,7 +51,6 @@ pub(super) fn run(arguments: &RunArgs) -> Result<(), Exit> {
 pub(super) struct Daemon {
     node: NodeHandle,
     log: Log,
-    log_file: Option<PathBuf>,
     // Given back last, when nothing runs any more.
     _claim: Claim,
 }
@@ -70,7 +66,6 @@ impl Daemon {
         let access = if root { RuntimeAccess::OtherUsers } else { RuntimeAccess::Private };
         let claim = config::prepare(&config, access)?;
         let log = Log::open(LogOptions::from(&config)).map_err(|error| Exit::Config(error.to_string()))?;
-        announce(&log, &config);
         for warning in &loaded.warnings {
             say(&log, Severity::Warning, "config", warning.to_string());
         }
@@ -89,26 +84,26 @@ impl Daemon {
         let node_config = node_config(&config)?;
         let node = NodeHandle::start(&spread, &World::new(Arc::new(host)), node_config);
         node.open();
-        Ok(Self { node, log, log_file: config.log.file.value, _claim: claim })
+        Ok(Self { node, log, _claim: claim })
     }
 
     /// Waits until everything listens. `None` if the operator wants it to stop before.
-    pub(super) async fn wait_until_ready(&mut self, wishes: &mut Wishes) -> Result<Option<Serving>, Exit> {
+    pub(super) async fn wait_until_ready(&mut self, wishes: &mut Wishes) -> Result<Option<String>, Exit> {
         loop {
             match self.next(wishes).await {
                 Event::News(NodeNotice::Ready { endpoints }) => {
-                    return Ok(Some(Serving(endpoints)));
+                    let first =
+                        endpoints.into_iter().filter_map(|(name, at)| Some((name, at.into_iter().next()?)));
+                    return Ok(Some(ready_line(first)));
                 }
                 Event::News(NodeNotice::Failed { errors }) => {
-                    return Err(self.cannot_listen(&errors));
+                    let sentences: Vec<String> = errors.iter().map(ToString::to_string).collect();
+                    return Err(Exit::Listen(sentences.join("; ")));
                 }
                 Event::News(_) => {}
-                Event::Gone => return Err(gone()),
-                Event::Wish(Wish::ReopenLog) => self.reopen_log(),
-                Event::Wish(Wish::Stop(signal)) => {
-                    self.told_to_stop(signal);
-                    return Ok(None);
-                }
+                Event::Gone => return Err(Exit::Other("the node's thread died; see the log".into())),
+                Event::Wish(Wish::ReopenLog) => self.log.reopen(),
+                Event::Wish(Wish::Stop) => return Ok(None),
             }
         }
     }
@@ -117,12 +112,9 @@ impl Daemon {
     pub(super) async fn serve(&mut self, wishes: &mut Wishes) -> Result<(), Exit> {
         loop {
             match self.next(wishes).await {
-                Event::Wish(Wish::Stop(signal)) => {
-                    self.told_to_stop(signal);
-                    return Ok(());
-                }
-                Event::Wish(Wish::ReopenLog) => self.reopen_log(),
-                Event::Gone => return Err(gone()),
+                Event::Wish(Wish::Stop) => return Ok(()),
+                Event::Wish(Wish::ReopenLog) => self.log.reopen(),
+                Event::Gone => return Err(Exit::Other("the node's thread died; see the log".into())),
                 Event::News(_) => {}
             }
         }
@@ -130,70 +122,22 @@ impl Daemon {
 
     /// Stops politely; at once if the operator insists.
     pub(super) async fn stop(mut self, wishes: &mut Wishes) {
+        say(&self.log, Severity::Info, "node", "stopping".into());
         self.node.shut_down(STOP);
         loop {
             match self.next(wishes).await {
-                Event::News(NodeNotice::Stopped) | Event::Gone => {
-                    say(&self.log, Severity::Info, "node", "stopped".into());
-                    break;
-                }
-                Event::Wish(Wish::Stop(signal)) => {
-                    say(&self.log, Severity::Warning, "node", format!("{signal} again: stopping at once"));
-                    break;
-                }
-                Event::Wish(Wish::ReopenLog) => self.reopen_log(),
+                Event::News(NodeNotice::Stopped) | Event::Gone | Event::Wish(Wish::Stop) => break,
+                Event::Wish(Wish::ReopenLog) => self.log.reopen(),
                 Event::News(_) => {}
             }
         }
-        self.log.flush(FLUSH);
-    }
-
-    /// Standard error is told by whoever gets this; a log file would say nothing of it.
-    fn cannot_listen(&self, errors: &[ListenFailure]) -> Exit {
-        let sentences: Vec<String> = errors.iter().map(ToString::to_string).collect();
-        let text = sentences.join("; ");
-        if self.log_file.is_some() {
-            say(&self.log, Severity::Error, "node", text.clone());
-            self.log.flush(FLUSH);
-        }
-        let own = errors.iter().any(|error| error.service == ServiceKind::Locator.default_name());
-        let advice = if own { "; --listen HOST:PORT takes another address, port 0 any free one" } else { "" };
-        Exit::Listen(format!("{text}{advice}"))
-    }
-
-    fn told_to_stop(&self, signal: &str) {
-        let text = format!("{signal}: stopping; a second one stops at once");
-        say(&self.log, Severity::Info, "node", text);
-    }
-
-    fn reopen_log(&self) {
-        self.log.reopen();
-        say(&self.log, Severity::Info, "node", "SIGHUP: the log file is open anew".into());
+        self.log.flush(Duration::from_secs(1));
     }
 
     async fn next(&mut self, wishes: &mut Wishes) -> Event {
         let news = async { self.node.news.recv().await.map_or(Event::Gone, Event::News) };
         news.or(async { Event::Wish(wishes.next().await) }).await
     }
-}
-
-/// What a node serves, and where.
-pub(super) struct Serving(BTreeMap<String, Vec<SocketAddr>>);
-
-impl Serving {
-    /// The line for standard output.
-    pub(super) fn ready_line(&self) -> String {
-        ready_line(self.0.iter().filter_map(|(name, at)| Some((name, *at.first()?))))
-    }
-
-    /// Where the locator is.
-    pub(super) fn locator(&self) -> Option<SocketAddr> {
-        self.0.get(ServiceKind::Locator.default_name())?.first().copied()
-    }
-}
-
-fn gone() -> Exit {
-    Exit::Other("the node has died, which is a defect of this program; the log says more".into())
 }
 
 enum Event {
@@ -205,19 +149,6 @@ enum Event {
 
 fn say(log: &Log, severity: Severity, source: &str, message: String) {
     log.write(Record::new(severity, source, message));
-}
-
-fn announce(log: &Log, config: &DaemonConfig) {
-    let start = Record::new(
-        Severity::Info,
-        "node",
-        concat!("cocaine-runtime ", env!("CARGO_PKG_VERSION"), " starts"),
-    );
-    let place = |path: &PathBuf| path.display().to_string();
-    let start = start.with("pid", u64::from(std::process::id()));
-    log.write(
-        start.with("data", place(&config.data.value)).with("runtime-dir", place(&config.runtime.value)),
-    );
 }
 
 fn make_host(config: &DaemonConfig, log: &Log) -> Result<DaemonHost, Exit> {

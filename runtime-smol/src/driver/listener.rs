@@ -9,7 +9,7 @@ use cocaine_core::machine::{Endpoint, IoError, ListenAt, Peer};
 use rustix::io::Errno;
 use rustix::net::{SocketAddrUnix, SocketFlags, sockopt};
 
-use super::socket::{self, bare_error};
+use super::socket::{self, io_error};
 
 /// How many connections may wait to be accepted.
 const BACKLOG: i32 = 1024;
@@ -42,13 +42,13 @@ impl Listener {
     /// Opens a listener and says where it really listens.
     pub(super) fn open(at: &ListenAt) -> Result<(Self, Endpoint), IoError> {
         match at {
-            ListenAt::Tcp(addr) => Self::tcp(addr),
-            ListenAt::Unix { path, owner } => {
-                Self::unix(Path::new(path), *owner).map(|listener| (listener, Endpoint::Unix(path.clone())))
+            ListenAt::Tcp(addr) => {
+                Self::tcp(addr).map_err(|error| io_error(format_args!("listening on {addr}"), error))
             }
+            ListenAt::Unix { path, owner } => Self::unix(Path::new(path), *owner)
+                .map(|listener| (listener, Endpoint::Unix(path.clone())))
+                .map_err(|error| io_error(format_args!("listening on {path}"), error)),
         }
-        // Whoever asked knows the address, and says it.
-        .map_err(bare_error)
     }
 
     fn tcp(addr: &SocketAddr) -> Result<(Self, Endpoint), Errno> {

@@ -26,14 +26,8 @@ const KEEPALIVE_COUNT: u32 = 6;
 
 /// Puts a sentence before an operating system's error.
 pub(super) fn io_error(what: impl Display, errno: Errno) -> IoError {
-    let IoError { errno, text } = bare_error(errno);
-    IoError { errno, text: format!("{what}: {text}") }
-}
-
-/// An operating system's error in its own words.
-pub(super) fn bare_error(errno: Errno) -> IoError {
     let number = errno.raw_os_error();
-    IoError { errno: number, text: std::io::Error::from_raw_os_error(number).to_string() }
+    IoError { errno: number, text: format!("{what}: {}", std::io::Error::from_raw_os_error(number)) }
 }
 
 /// What one read gave.

@@ -28,34 +28,8 @@ Exit codes:
   0  done
   1  the service refused or failed; its category, code and reason are printed
   2  usage: an argument is wrong
-  3  the node, or the app, cannot be reached, or the connection was lost
+  3  the node, or the app, cannot be reached
   4  no answer within --timeout";
-
-const CALL_HELP: &str = "\
-Examples:
-  cocaine-tool call echo ping hello
-  tar c photos | cocaine-tool call resize all - > small.tar
-  cocaine-tool call log tail --output json | jq .chunk
-
-The reply goes to standard output as it comes: its bytes and nothing else; on a terminal each chunk on a line of
-its own. With --output json each chunk is a line {\"chunk\": TEXT}, or {\"chunk_hex\": HEX} if it is no text, and an
-error of the app is a last line {\"error\": {\"category\", \"code\", \"text\"}}.";
-
-const INFO_HELP: &str = "\
-Examples:
-  cocaine-tool info
-  cocaine-tool info echo web --brief
-  cocaine-tool info echo --manifest --profile
-  cocaine-tool info --output json | jq '.apps[].pool.idle'
-
-WORKERS is active workers of the pool's limit, LOAD the requests they work on, QUEUE those that wait of the queue's
-limit. Apps that are broken or keep crashing have the cause below the table.";
-
-const APP_HELP: &str = "\
-Examples:
-  cocaine-tool app start echo --profile small
-  cocaine-tool app stop echo
-  cocaine-tool app list --output json";
 
 /// What every command takes.
 #[derive(Args, Debug)]
@@ -63,7 +37,7 @@ pub(super) struct Common {
     /// Locators to ask, in this order: HOST:PORT, separated by commas
     #[arg(long, global = true, value_name = "HOST:PORT", env = "COCAINE_LOCATOR", default_value = DEFAULT_LOCATOR)]
     pub(super) locator: String,
-    /// Seconds a command may take; for call, seconds without progress
+    /// Seconds a command may take; for call, seconds between two pieces of the reply
     #[arg(long, global = true, value_name = "SECONDS", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..))]
     pub(super) timeout: u64,
     /// How results are printed
@@ -74,13 +48,11 @@ pub(super) struct Common {
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Calls an event of an app and prints the reply as it comes
-    #[command(after_help = CALL_HELP)]
     Call(Call),
     /// Shows what apps run and how they are
-    #[command(after_help = INFO_HELP, visible_alias = "i")]
     Info(Info),
     /// Starts, stops and lists apps
-    #[command(subcommand, after_help = APP_HELP)]
+    #[command(subcommand)]
     App(App),
 }
 
@@ -99,10 +71,10 @@ pub(super) struct Info {
     /// The apps; all of the node if none is given
     #[arg(value_name = "APP")]
     pub(super) apps: Vec<String>,
-    /// With the manifest
+    /// With the manifest (shown in json only)
     #[arg(long, short)]
     pub(super) manifest: bool,
-    /// With the profile's content
+    /// With the profile's content (shown in json only)
     #[arg(long, short)]
     pub(super) profile: bool,
     /// State only, without queue and pool
@@ -121,7 +93,6 @@ pub(super) enum App {
         profile: String,
     },
     /// Stops an app; returns when its last worker is gone
-    #[command(visible_alias = "pause")]
     Stop {
         /// The app
         name: String,

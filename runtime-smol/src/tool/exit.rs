@@ -4,7 +4,7 @@ use std::fmt;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use crate::client::{CallError, Error, Failure};
+use crate::client::{Error, Failure};
 
 /// Why a command did not do what it should. Each variant has an exit code, which scripts may rely on.
 #[derive(Debug)]
@@ -17,8 +17,6 @@ pub(super) enum Exit {
     Unreachable(String),
     /// No answer in time.
     TimedOut(Duration),
-    /// Some of the apps that were asked for have no report; the output says why.
-    Partial,
     /// Reading the input or writing the output failed.
     Local(std::io::Error),
 }
@@ -26,7 +24,7 @@ pub(super) enum Exit {
 impl Exit {
     pub(super) fn code(&self) -> ExitCode {
         ExitCode::from(match self {
-            Self::Service(_) | Self::Partial | Self::Local(_) => 1,
+            Self::Service(_) | Self::Local(_) => 1,
             Self::Usage(_) => 2,
             Self::Unreachable(_) => 3,
             Self::TimedOut(_) => 4,
@@ -42,7 +40,6 @@ impl fmt::Display for Exit {
             Self::TimedOut(limit) => {
                 write!(f, "no answer within {} s; --timeout SECONDS allows for more", limit.as_secs())
             }
-            Self::Partial => f.write_str("not every app has a report"),
             Self::Local(error) => error.fmt(f),
         }
     }
@@ -52,15 +49,6 @@ impl From<Error> for Exit {
     fn from(error: Error) -> Self {
         match error {
             Error::Service(failure) | Error::Refused(failure) => Self::Service(failure),
-            Error::Client(error @ CallError::NoMethod { .. }) => {
-                Self::Usage(format!("{error}; only apps can be called"))
-            }
-            Error::Client(error @ CallError::Unresolved { .. }) => {
-                Self::Unreachable(format!("{error}; `cocaine-tool app list` shows what runs"))
-            }
-            Error::Client(error @ CallError::Unreachable { .. }) => Self::Unreachable(format!(
-                "{error}; is a node running there? --locator HOST:PORT asks another"
-            )),
             other => Self::Unreachable(other.to_string()),
         }
     }

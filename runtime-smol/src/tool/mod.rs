@@ -18,7 +18,7 @@ use std::time::Duration;
 use clap::Parser;
 use smol::future::FutureExt;
 
-use crate::client::{self, Endpoint, Node, Service, Target, locators};
+use crate::client::{Endpoint, Node, Service, locators};
 use cli::{Cli, Command};
 use exit::Exit;
 
@@ -37,15 +37,13 @@ pub fn main() -> ExitCode {
 
 async fn run(cli: &Cli) -> Result<(), Exit> {
     let session = Session {
-        locators: locators(&cli.common.locator)
-            .await
-            .map_err(|error| Exit::Usage(format!("--locator: {error}")))?,
+        locators: locators(&cli.common.locator).await.map_err(|error| Exit::Usage(error.to_string()))?,
         limit: Duration::from_secs(cli.common.timeout),
         format: cli.common.output,
     };
     match &cli.command {
         Command::Call(command) => call::call(&session, command).await,
-        Command::Info(command) => info::info(&session, command).await,
+        Command::Info(command) => session.within(info::info(&session, command)).await,
         Command::App(command) => session.within(app::app(&session, command)).await,
     }
 }
@@ -57,16 +55,10 @@ struct Session {
     format: output::Format,
 }
 
-/// How long one attempt to connect may take: long enough for one lost packet.
-const CONNECT: Duration = Duration::from_millis(1500);
-
 impl Session {
-    /// A service of the node. Whoever types a command wants to know at once if nobody is there.
+    /// A service of the node.
     fn service(&self, name: &str) -> Service {
-        let mut config = client::config(Target::named(name, self.locators.clone()));
-        config.rounds = 1;
-        config.timeouts.connect = CONNECT;
-        Service::start(config)
+        Service::connect(self.locators.clone(), name.to_owned())
     }
 
     fn node(&self) -> Node {
@@ -75,14 +67,11 @@ impl Session {
 
     /// Gives up when `--timeout` has passed.
     async fn within<T>(&self, work: impl Future<Output = Result<T, Exit>>) -> Result<T, Exit> {
-        within(self.limit, work).await
+        let limit = self.limit;
+        work.or(async move {
+            smol::Timer::after(limit).await;
+            Err(Exit::TimedOut(limit))
+        })
+        .await
     }
-}
-
-async fn within<T>(limit: Duration, work: impl Future<Output = Result<T, Exit>>) -> Result<T, Exit> {
-    work.or(async move {
-        smol::Timer::after(limit).await;
-        Err(Exit::TimedOut(limit))
-    })
-    .await
 }

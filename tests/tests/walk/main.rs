@@ -1,7 +1,7 @@
 //! Random walks: whatever happens to an engine, in whatever order, it keeps its contract with the driver, answers
 //! each request exactly once, comes to its end when told to, and keeps nothing.
 //!
-//! `SEED=n` walks one seed only.
+//! `SEED=n` walks one seed only, `WALKS=n` so many.
 
 mod frames;
 mod peers;
@@ -9,14 +9,15 @@ mod walker;
 
 use walker::Walker;
 
-/// How many walks there are, and how many steps each has.
+/// How many walks there are unless `WALKS` says it, and how many steps each has.
 const WALKS: u64 = 100;
 const STEPS: usize = 700;
 
 #[test]
 fn every_walk_keeps_the_contract() {
-    let one = std::env::var("SEED").ok().and_then(|seed| seed.parse().ok());
-    let seeds = one.map_or(0..WALKS, |seed: u64| seed..seed + 1);
+    let number = |name| std::env::var(name).ok().and_then(|number| number.parse().ok());
+    let one = number("SEED");
+    let seeds = one.map_or(0..number("WALKS").unwrap_or(WALKS), |seed: u64| seed..seed + 1);
     let mut marks = [0; 4];
     for seed in seeds {
         let _seed = OnPanic(seed);

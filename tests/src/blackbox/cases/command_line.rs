@@ -175,14 +175,6 @@ pub fn help_and_version(binaries: &Binaries) {
     assert_eq!(output(binaries, &[&"--version"]).status.code(), Some(0));
 }
 
-/// The demo starts a node, calls its app, says so, and ends well when it is asked to end.
-pub fn the_demo(binaries: &Binaries) {
-    let output = output(binaries, &[&"demo", &"--once", &"--listen", &"127.0.0.1:0"]);
-    let text = String::from_utf8_lossy(&output.stdout);
-    assert_eq!(output.status.code(), Some(0), "{output:?}");
-    assert!(text.lines().any(|line| line.starts_with("ready locator=127.0.0.1:")), "{text}");
-}
-
 /// Settings of a file hold, and flags win.
 pub fn a_configuration_file(binaries: &Binaries) {
     let place = Place::new(&[]);

@@ -120,7 +120,6 @@ macro_rules! black_box_cases {
                 unusable_directories,
                 check_config,
                 help_and_version,
-                the_demo,
                 a_configuration_file,
             }
             signals {
@@ -129,7 +128,6 @@ macro_rules! black_box_cases {
                 term_with_stubborn_workers,
                 a_second_term_ends_at_once,
                 idle_clients_do_not_hold_it_up,
-                clients_that_read_nothing_do_not_hold_it_up,
                 hup_opens_the_log_anew,
                 leftovers_of_a_killed_daemon,
             }

@@ -107,21 +107,6 @@ pub fn idle_clients_do_not_hold_it_up(binaries: &Binaries) {
     idle.iter_mut().for_each(|client| client.is_closed());
 }
 
-/// Clients that take nothing do not hold it up either.
-pub fn clients_that_read_nothing_do_not_hold_it_up(binaries: &Binaries) {
-    const SIZE: usize = 24 * 1024 * 1024;
-    let (mut node, worker) = at_work(binaries, "serve", r#"{"stop-timeout": 1}"#);
-    let mut client = node.client(APP);
-    let channel = client.enqueue("bytes");
-    client.write(channel, SIZE.to_string());
-    client.close(channel);
-    node.app(APP).journal.line("invoke bytes");
-    let began = Instant::now();
-    assert_eq!(node.stop(Signal::TERM).code(), Some(0));
-    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
-    nothing_is_left(&node, &worker);
-}
-
 /// HUP: the log goes on in a new file of the same name, once somebody has moved the old one away.
 pub fn hup_opens_the_log_anew(binaries: &Binaries) {
     let place = Place::new(&[]);

@@ -54,23 +54,18 @@ pub fn a_stranger_who_knows_the_uuid(binaries: &Binaries) {
     stage.nobody_noticed();
 }
 
-/// The same before the worker itself has connected: the stranger gets neither its place nor its requests.
+/// The same uuid before its worker has introduced itself: the worker itself is still welcome.
 pub fn a_stranger_cannot_come_first(binaries: &Binaries) {
-    let stage = Stage::new(binaries, "serve waits", r#"{"startup-timeout": 60}"#);
+    let stage = Stage::new(binaries, "no-heartbeat", r#"{"startup-timeout": 60, "kill-timeout": 0.1}"#);
     let mut client = stage.client();
-    let request = client.enqueue("uuid");
-    client.close(request);
+    let _waiting = client.enqueue("echo");
     let (_, uuid) = stage.subject().worker(1);
     let socket = stage.node.worker_socket(SUBJECT);
-    for dialect in [Dialect::V1, Dialect::V0] {
-        let heartbeat = match dialect {
-            Dialect::V1 => frame(dialect, v1::CONTROL_CHANNEL, v1::message::HEARTBEAT, &[]),
-            Dialect::V0 => frame(dialect, v0::CONTROL_SESSION, v0::message::HEARTBEAT, &[]),
-        };
-        is_refused(&socket, dialect, &[handshake(dialect, &uuid), heartbeat].concat());
-    }
-    stage.subject().journal.note("go");
-    assert_eq!(client.reply(request).text(), uuid);
+    let mut both = handshake(Dialect::V1, &uuid);
+    both.extend(frame(Dialect::V1, 1, 0, &[]));
+    is_refused(&socket, Dialect::V1, &both);
+    stage.subject().journal.line("connected");
+    assert_eq!(stage.subject().journal.count("invoke"), 0);
 }
 
 /// A worker that connects twice: the second connection is refused, the first goes on.
