@@ -308,7 +308,7 @@ impl Machine for Engine {
             .chain(request)
             .chain(self.strangers_timeout())
             .chain(backoff)
-            .chain(self.phase.next_timeout())
+            .chain(self.phase.next_timeout().filter(|_| self.late.is_empty()))
             .fold(None, |best, next| soonest(best, Some(next)))
     }
 }

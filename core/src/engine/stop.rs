@@ -113,7 +113,9 @@ impl Engine {
             self.close_worker_socket();
             self.flush_conns();
         }
+        // A process may come late even now; it is on its way out.
         if let Phase::Flushing { deadline, ending } = &self.phase
+            && self.late.is_empty()
             && (self.conns.is_empty() || *deadline <= self.now)
         {
             let ending = ending.clone();

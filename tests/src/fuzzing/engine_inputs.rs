@@ -274,7 +274,7 @@ impl World {
     fn stale(&mut self, reader: &mut Reader<'_>) {
         let gone: Vec<ConnId> =
             self.conns.iter().copied().filter(|conn| !self.driver.is_open(*conn)).collect();
-        let conn = reader.one_of(&gone).unwrap_or(ConnId::accepted(reader.number(), reader.number()));
+        let conn = reader.one_of(&gone).unwrap_or(ConnId::accepted(reader.number(), u32::MAX));
         let worker = WorkerId::new(u64::from(reader.number()) | 1 << 32);
         let text = String::from("gone");
         self.driver.tell_stale(match reader.byte() % 11 {
