@@ -6,7 +6,7 @@
 //! what counts is the ratio.
 //!
 //! ```text
-//! cargo bench -p cocaine-runtime-smol --bench echo [-- --quick] [--json] [--repeat N] [--scale FACTOR] [--no-pin]
+//! cargo bench -p cocaine-runtime-smol --bench echo [-- --quick] [--json] [--case NAME] [--repeat N] [--scale FACTOR] [--no-pin]
 //! ```
 
 mod client;
@@ -39,6 +39,8 @@ const CASES: [Load; 3] = [
 struct Options {
     repeat: usize,
     scale: f64,
+    /// The only case to measure.
+    case: Option<String>,
     json: bool,
     pin: bool,
 }
@@ -70,7 +72,7 @@ impl Options {
         // Cargo says `--bench` when it is run as one, and nothing when it is only tested.
         let quick = args.iter().any(|arg| arg == "--quick") || !args.iter().any(|arg| arg == "--bench");
         let (repeat, scale) = if quick { (3, 0.1) } else { (5, 1.0) };
-        let mut options = Self { repeat, scale, json: false, pin: true };
+        let mut options = Self { repeat, scale, case: None, json: false, pin: true };
         let mut args = args.iter();
         while let Some(arg) = args.next() {
             let value = |text: Option<&String>| {
@@ -79,6 +81,7 @@ impl Options {
             };
             match arg.as_str() {
                 "--json" => options.json = true,
+                "--case" => options.case = args.next().cloned(),
                 "--no-pin" => options.pin = false,
                 "--repeat" => options.repeat = value(args.next())?.max(1.0) as usize,
                 "--scale" => options.scale = value(args.next())?,
@@ -115,7 +118,8 @@ fn measure(options: &Options) -> io::Result<()> {
     }
     let mut report = Report::default();
     for _ in 0..options.repeat {
-        for case in &CASES {
+        let wanted = |case: &&Load| options.case.as_ref().is_none_or(|wanted| wanted == case.name);
+        for case in CASES.iter().filter(wanted) {
             let load = Load { requests: ((case.requests as f64 * options.scale) as u64).max(1000), ..*case };
             for target in &targets {
                 report.add(case.name, target.name, client::run(&target.address, &load, target.pid)?);
