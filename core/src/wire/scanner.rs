@@ -145,6 +145,12 @@ impl Scanner {
     ///
     /// The stream is not the protocol's, or exceeds a limit; every later call says so again.
     pub fn scan(&mut self, bytes: &[u8]) -> Result<Option<Frame>, ScanError> {
+        if self.position == 0
+            && matches!(self.state, State::Marker)
+            && let Some(frame) = common_frame(bytes, &self.limits)
+        {
+            return Ok(Some(frame));
+        }
         let result = self.run(bytes);
         if let Err(error) = result {
             self.state = State::Failed(error);
@@ -314,6 +320,46 @@ impl Scanner {
 impl Length {
     const fn new(of: Kind, bytes_left: u8) -> Self {
         Self { of, bytes_left, value: 0 }
+    }
+}
+
+/// The frame at the beginning if it is whole and looks like nearly all of them: an array of two numbers and an
+/// array of at most one string. It is what [`Scanner::run`] would find, with a third of the work.
+#[inline]
+fn common_frame(bytes: &[u8], limits: &Limits) -> Option<Frame> {
+    if *bytes.first()? != 0x93 || limits.depth < 2 {
+        return None;
+    }
+    let message = number_end(bytes, 1)?;
+    let args = number_end(bytes, message)?;
+    let len = match *bytes.get(args)? {
+        0x90 => args + 1,
+        0x91 => string_end(bytes, args + 1)?,
+        _ => return None,
+    };
+    let whole = len <= bytes.len() && len <= limits.frame_bytes;
+    whole.then_some(Frame { len, arity: 3, starts: [1, message, args, 0, 0] })
+}
+
+#[inline]
+fn number_end(bytes: &[u8], at: usize) -> Option<usize> {
+    match *bytes.get(at)? {
+        0..=0x7f => Some(at + 1),
+        marker @ 0xcc..=0xcf => Some(at + 1 + (1 << (marker - 0xcc))),
+        _ => None,
+    }
+}
+
+#[inline]
+fn string_end(bytes: &[u8], at: usize) -> Option<usize> {
+    match *bytes.get(at)? {
+        marker @ 0xa0..=0xbf => Some(at + 1 + usize::from(marker & 0x1f)),
+        0xd9 | 0xc4 => Some(at + 2 + usize::from(*bytes.get(at + 1)?)),
+        0xda | 0xc5 => {
+            let len = bytes.get(at + 1..at + 3)?.first_chunk::<2>()?;
+            Some(at + 3 + usize::from(u16::from_be_bytes(*len)))
+        }
+        _ => None,
     }
 }
 
