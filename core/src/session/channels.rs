@@ -120,10 +120,15 @@ impl<T: Copy> Channels<T> {
     }
 
     fn position(&self, channel: u64) -> Option<usize> {
-        // Most frames belong to the channel opened last.
+        // Most frames belong to the channel opened last, and most peers leave no gaps.
         let last = self.entries.len().checked_sub(1)?;
-        if self.entries.get(last)?.0 == channel {
+        let (highest, lowest) = (self.entries.get(last)?.0, self.entries.front()?.0);
+        if highest == channel {
             return Some(last);
+        }
+        let guess = usize::try_from(channel.checked_sub(lowest)?).ok()?;
+        if self.entries.get(guess).is_some_and(|entry| entry.0 == channel) {
+            return Some(guess);
         }
         self.entries.binary_search_by_key(&channel, |entry| entry.0).ok()
     }
