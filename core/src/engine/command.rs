@@ -54,6 +54,8 @@ pub struct EngineLimits {
     pub engine_bytes: usize,
     /// Client connections at a time; one more is closed at once. Default 16384.
     pub clients: usize,
+    /// Connections on the workers' socket that have not said who they are. Default 256.
+    pub strangers: usize,
     /// Crash logs of the app that stay in the storage; the oldest ones go. Default 100.
     pub crash_logs: usize,
 }
@@ -66,6 +68,7 @@ impl Default for EngineLimits {
             channel_bytes: 8 * 1024 * 1024,
             engine_bytes: 256 * 1024 * 1024,
             clients: 16 * 1024,
+            strangers: 256,
             crash_logs: 100,
         }
     }

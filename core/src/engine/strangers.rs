@@ -21,13 +21,10 @@ pub(super) struct Stranger {
     pub(super) claim: Option<(WorkerId, Protocol)>,
 }
 
-/// How many strangers may be connected at a time.
-const MAX_STRANGERS: usize = 256;
-
 impl Engine {
     pub(super) fn accept_stranger(&mut self, conn: ConnId, peer: Peer) {
         let mut link = Link::new(conn, self.config.limits.wire);
-        if self.strangers.len() >= MAX_STRANGERS && !self.make_room() {
+        if self.strangers.len() >= self.config.limits.strangers && !self.make_room() {
             return link
                 .close(&mut self.out, CloseReason::Fault("too many connections without a handshake".into()));
         }

@@ -28,7 +28,7 @@ use crate::print;
 /// How long apps may take to stop. With what the log and the sockets need, the daemon is gone within 20 s.
 const STOP: Duration = Duration::from_secs(18);
 
-/// How long workers of an earlier daemon get between SIGTERM and SIGKILL.
+/// How long to wait until what an earlier daemon left behind is gone, after it was killed.
 const LEFTOVERS: Duration = Duration::from_secs(1);
 
 /// Runs a node until it is told to stop.
@@ -216,6 +216,7 @@ fn engine_limits(config: &DaemonConfig) -> EngineLimits {
         channel_bytes: size(limits.channel_bytes.value),
         engine_bytes: size(limits.app_bytes.value),
         clients: size(limits.clients.value),
+        strangers: size(limits.strangers.value),
         crash_logs: size(limits.crash_logs.value),
     }
 }

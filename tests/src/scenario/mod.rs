@@ -102,6 +102,7 @@ impl Stage {
             "channel_bytes" => self.limits.channel_bytes = value,
             "engine_bytes" => self.limits.engine_bytes = value,
             "clients" => self.limits.clients = value,
+            "strangers" => self.limits.strangers = value,
             "crash_logs" => self.limits.crash_logs = value,
             "frame_bytes" => self.limits.wire.frame_bytes = value,
             "channels" => self.limits.wire.channels = value,

@@ -57,6 +57,8 @@ limits! {
     app_bytes "app-bytes" = 256 * MIB, MIB, 1024 * GIB;
     /// Client connections of one app, or of one service.
     clients "clients" = 16 * KIB, 1, MIB;
+    /// Connections on one app's workers' socket that have not said who they are.
+    strangers "strangers" = 256, 1, MIB;
     /// Crash logs of one app that stay in the storage.
     crash_logs "crash-logs" = 100, 1, MIB;
     /// Bytes of one stored value.

@@ -26,6 +26,7 @@ pub(super) const LIMITS: EngineLimits = EngineLimits {
     channel_bytes: 2048,
     engine_bytes: 1024 * 1024,
     clients: 8,
+    strangers: 256,
     crash_logs: 2,
 };
 
