@@ -64,6 +64,11 @@ impl Timeouts {
         })
     }
 
+    /// Whether a step of stopping a worker may take no time at all: the next one follows at once.
+    pub(crate) const fn has_instant(&self) -> bool {
+        self.seal.is_zero() || self.stop.is_zero() || self.terminate.is_zero() || self.kill.is_zero()
+    }
+
     pub(super) fn to_entries(&self) -> [(Value, Value); 8] {
         [
             ("startup-timeout".into(), seconds(self.startup)),

@@ -153,15 +153,16 @@ impl Engine {
         client.channels.skip(head.channel);
         let channel = head.channel;
         let args = bytes.get(head.args.clone()).unwrap_or_default();
-        if full {
-            self.refuse_call(conn, channel, &Failure::new(codes::NO_RESOURCES, "too many channels are open"));
-            return Ok(());
-        }
+        // These keep no channel, and one of them gives one up.
         if let Some(control) = Control::read(head.message, args) {
             match control {
                 Ok(control) => self.on_control(conn, channel, control),
                 Err(failure) => self.refuse_call(conn, channel, &failure),
             }
+            return Ok(());
+        }
+        if full {
+            self.refuse_call(conn, channel, &Failure::new(codes::NO_RESOURCES, "too many channels are open"));
             return Ok(());
         }
         let result = match head.message {

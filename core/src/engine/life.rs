@@ -33,6 +33,11 @@ impl Engine {
         }
     }
 
+    pub(super) fn some_worker_is_due(&self) -> bool {
+        let mut next = self.workers.values().filter_map(|side| side.worker.next_timeout());
+        next.any(|(at, _)| at <= self.now)
+    }
+
     /// Wakes the workers whose time has come.
     pub(super) fn wake_workers(&mut self) {
         let now = self.now;

@@ -99,6 +99,8 @@ pub struct Engine {
     last_session: u64,
     /// Connections on the workers' socket without a handshake.
     strangers: Vec<ConnId>,
+    /// Some step of stopping a worker may take no time at all.
+    has_instant_limits: bool,
     /// Memory for the actions of a step.
     actions: Vec<Action>,
 }
@@ -146,6 +148,7 @@ impl Engine {
             buffered: 0,
             last_session: 0,
             strangers: Vec::new(),
+            has_instant_limits: config.profile.timeouts().has_instant(),
             actions: Vec::new(),
             config,
         };
@@ -287,6 +290,11 @@ impl Machine for Engine {
             Input::Connected { .. } | Input::ConnectFailed { .. } | Input::Launched { .. } => {}
         }
         self.settle();
+        // A limit of no length has passed as soon as it was set.
+        while self.has_instant_limits && self.some_worker_is_due() {
+            self.on_time();
+            self.settle();
+        }
     }
 
     fn poll_output(&mut self) -> Option<Output<EngineNotice>> {
