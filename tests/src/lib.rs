@@ -5,4 +5,5 @@ pub mod counting;
 pub mod fuzzing;
 pub mod pairs;
 pub mod scenario;
+pub mod sim;
 pub mod transcripts;
