@@ -87,7 +87,9 @@ impl Ends {
             codes::QUEUE_IS_FULL => request.queue_full,
             codes::POOL_IS_FULL => request.tagged,
             // It may be that nobody knows whether there is a process to be told.
-            codes::ACTIVATE_TIMEOUT if self.starting.values().any(|(at, _)| *at + self.startup <= now) => true,
+            codes::ACTIVATE_TIMEOUT if self.starting.values().any(|(at, _)| *at + self.startup <= now) => {
+                true
+            }
             codes::BAD_ARGUMENTS => request.misused || request.malformed,
             codes::SLOT_NOT_BOUND => request.misused,
             // Bounds of bytes and channels, or an app that does nothing but crash.
