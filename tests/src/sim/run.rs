@@ -146,5 +146,10 @@ impl World {
         self.run_until(end);
         assert!(self.engine.is_over(), "it never stops");
         self.checks.stopped(&self.engine.machine);
+        // Of some processes nobody knew whether they would come. They are sent away.
+        let end = self.now() + Duration::from_secs(30);
+        self.run_until(end);
+        let alive = self.processes.values().filter(|process| process.is_alive()).count();
+        assert_eq!(alive, 0, "processes are left behind");
     }
 }
