@@ -57,6 +57,8 @@ impl Promise for Silence {
                     }
                 }
             }
+            // One that has not started yet has the time to terminate instead.
+            Fact::Terminate(worker) => self.workers.retain(|id, side| *id != worker || side.active),
             Fact::Kill(worker, _)
             | Fact::Exited(worker)
             | Fact::SpawnFailed(worker)
