@@ -105,12 +105,12 @@ impl Checks {
         self.promises.iter_mut().for_each(|promise| promise.report(report));
     }
 
-    /// See [`Promise::settled`].
+    /// Faults have ended, everybody behaved, and all that was asked should be answered.
     pub fn settled(&mut self, moment: &Moment, engine: &Engine) {
         self.promises.iter_mut().for_each(|promise| promise.settled(moment, engine));
     }
 
-    /// See [`Promise::stopped`].
+    /// The engine has stopped.
     pub fn stopped(&mut self, engine: &Engine) {
         self.promises.iter_mut().for_each(|promise| promise.stopped(engine));
     }
