@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use super::request::{Hold, Place, Request};
 use super::{Conn, Engine, EngineLimits, EngineNotice, RequestKey, Role, Source, StreamId};
 use crate::config::Protocol;
-use crate::machine::{Batch, ConnId, Outbox};
+use crate::machine::{Batch, ConnId, Key as _, Outbox};
 use crate::session::Payload;
 use crate::wire::{Failure, codes, v0, v1};
 
@@ -52,7 +52,7 @@ impl Engine {
                     Protocol::V1 => v1::write_head(out, channel, v1::message::WRITE, size),
                     Protocol::V0 => v0::chunk_head(out, channel, size),
                 };
-                let bytes = entry.link.send_payload(&mut self.out, key.owner(), head, payload);
+                let bytes = entry.link.send_payload(&mut self.out, key.to_bits(), head, payload);
                 request.to_worker += bytes;
                 self.buffered += bytes;
                 if entry.link.queued() > self.config.limits.soft_bytes && request.holds_client.is_none() {
@@ -78,7 +78,7 @@ impl Engine {
             Source::Client { conn, channel } => {
                 let Some(entry) = self.conns.get_mut(conn) else { return };
                 let head = |out: &mut Vec<u8>| v1::write_head(out, channel, v1::message::WRITE, size);
-                let bytes = entry.link.send_payload(&mut self.out, key.owner(), head, payload);
+                let bytes = entry.link.send_payload(&mut self.out, key.to_bits(), head, payload);
                 request.to_client += bytes;
                 self.buffered += bytes;
                 if entry.link.queued() > self.config.limits.soft_bytes && !request.holds_worker {
@@ -107,7 +107,7 @@ impl Engine {
         let mut credits = Vec::new();
         let requests = &mut self.requests;
         let closed = entry.link.written(&mut self.out, batch, |owner, bytes| {
-            if let Some(request) = requests.get_mut(RequestKey::from_owner(owner)) {
+            if let Some(request) = requests.get_mut(RequestKey::from_bits(owner)) {
                 pay(request, way, bytes, &mut credits);
             }
         });

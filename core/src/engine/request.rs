@@ -6,40 +6,13 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 
 use crate::config::Tag;
-use crate::machine::{ConnId, Key, WorkerId};
+use crate::machine::{ConnId, WorkerId, slot_key};
 use crate::time::Timestamp;
 use crate::wire::{Failure, Header};
 
-/// The key of a request, from acceptance until both of its halves have ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct RequestKey {
-    slot: u32,
-    generation: u32,
-}
-
-impl Key for RequestKey {
-    fn from_parts(slot: u32, generation: u32) -> Self {
-        Self { slot, generation }
-    }
-    fn slot(self) -> u32 {
-        self.slot
-    }
-    fn generation(self) -> u32 {
-        self.generation
-    }
-}
-
-impl RequestKey {
-    /// The key as the send queues know it.
-    pub(super) const fn owner(self) -> u64 {
-        ((self.generation as u64) << 32) | self.slot as u64
-    }
-
-    /// The request behind a send queue's owner.
-    #[expect(clippy::cast_possible_truncation, reason = "the two halves of what `owner` put together")]
-    pub(super) const fn from_owner(owner: u64) -> Self {
-        Self { slot: owner as u32, generation: (owner >> 32) as u32 }
-    }
+slot_key! {
+    /// The key of a request, from acceptance until both of its halves have ended.
+    RequestKey
 }
 
 /// A stream between this engine and another machine or an embedder. Whoever opens it numbers it.

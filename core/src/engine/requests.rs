@@ -11,7 +11,7 @@ use super::request::{InputHalf, Place, Request, Waiting};
 use super::stop::Phase;
 use super::{Engine, Policy, RequestKey, Role, Source, balance};
 use crate::config::Protocol;
-use crate::machine::WorkerId;
+use crate::machine::{Key as _, WorkerId};
 use crate::session::Payload;
 use crate::wire::headers::request_timeout;
 use crate::wire::{Failure, Header, codes, v0, v1};
@@ -167,7 +167,7 @@ impl Engine {
         request.owed = 0;
         self.buffered = self.buffered.saturating_sub(waiting.bytes);
         let event = event.unwrap_or(&waiting.event);
-        let bytes = entry.link.send(&mut self.out, key.owner(), |out| match protocol {
+        let bytes = entry.link.send(&mut self.out, key.to_bits(), |out| match protocol {
             Protocol::V1 => v1::invoke(out, channel, event, &waiting.headers),
             Protocol::V0 => v0::invoke(out, channel, event),
         });
@@ -248,7 +248,7 @@ impl Engine {
     fn send_worker(&mut self, worker: WorkerId, key: RequestKey, write: impl FnOnce(&mut Vec<u8>, Protocol)) {
         let Some((conn, protocol)) = self.workers.get(&worker).and_then(|side| side.session) else { return };
         let Some(entry) = self.conns.get_mut(conn) else { return };
-        let bytes = entry.link.send(&mut self.out, key.owner(), |out| write(out, protocol));
+        let bytes = entry.link.send(&mut self.out, key.to_bits(), |out| write(out, protocol));
         self.buffered += bytes;
         if let Some(request) = self.requests.get_mut(key) {
             request.to_worker += bytes;
@@ -263,7 +263,7 @@ impl Engine {
     ) {
         let Some(entry) = self.conns.get_mut(conn) else { return };
         if matches!(entry.role, Role::Client(_)) {
-            let bytes = entry.link.send(&mut self.out, key.owner(), write);
+            let bytes = entry.link.send(&mut self.out, key.to_bits(), write);
             self.buffered += bytes;
         }
     }

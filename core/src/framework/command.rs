@@ -6,7 +6,7 @@ use core::time::Duration;
 
 use bytes::Bytes;
 
-use crate::machine::{Endpoint, Key};
+use crate::machine::{Endpoint, slot_key};
 use crate::wire::{Dialect, Failure, Header, Limits};
 
 /// Everything a worker must know to serve.
@@ -73,23 +73,9 @@ impl Default for SessionLimits {
     }
 }
 
-/// One invocation, until its answer has ended. Its slot is small and dense; the whole is never used again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct StreamKey {
-    slot: u32,
-    generation: u32,
-}
-
-impl Key for StreamKey {
-    fn from_parts(slot: u32, generation: u32) -> Self {
-        Self { slot, generation }
-    }
-    fn slot(self) -> u32 {
-        self.slot
-    }
-    fn generation(self) -> u32 {
-        self.generation
-    }
+slot_key! {
+    /// One invocation, until its answer has ended. Its slot is small and dense; the whole is never used again.
+    StreamKey
 }
 
 /// What a session is told by its app. What concerns a stream that is over is ignored: its end may have come

@@ -23,6 +23,7 @@ pub use outbox::Outbox;
 pub use output::{
     CloseReason, Endpoint, LaunchRequest, ListenAt, Output, Record, Severity, Signal, SpawnSpec,
 };
+pub(crate) use slots::slot_key;
 pub use slots::{Key, Slots};
 pub use store::{Document, LaunchError, Launched, StoreError, StoreReply, StoreRequest};
 

@@ -26,6 +26,32 @@ pub trait Key: Copy {
     }
 }
 
+/// A key of its own for one kind of thing that lives in [`Slots`].
+macro_rules! slot_key {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name {
+            slot: u32,
+            generation: u32,
+        }
+
+        impl $crate::machine::Key for $name {
+            fn from_parts(slot: u32, generation: u32) -> Self {
+                Self { slot, generation }
+            }
+            fn slot(self) -> u32 {
+                self.slot
+            }
+            fn generation(self) -> u32 {
+                self.generation
+            }
+        }
+    };
+}
+
+pub(crate) use slot_key;
+
 impl Key for ConnId {
     /// A key made here names a connection that a machine dials.
     fn from_parts(slot: u32, generation: u32) -> Self {
