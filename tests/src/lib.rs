@@ -6,4 +6,5 @@ pub mod fuzzing;
 pub mod pairs;
 pub mod scenario;
 pub mod sim;
+pub mod stored;
 pub mod transcripts;

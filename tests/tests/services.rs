@@ -5,15 +5,15 @@
 
 use std::collections::BTreeMap;
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use cocaine_core::engine::EngineNotice;
 use cocaine_core::machine::{
-    ConnId, Endpoint, EngineId, Input, Launched, ListenAt, ListenerId, Machine, Output, Peer, StoreError,
-    StoreReply, StoreRequest,
+    ConnId, Endpoint, EngineId, Input, Launched, ListenAt, ListenerId, Machine, Output, Peer,
 };
 use cocaine_core::node::{Node, NodeCommand, NodeConfig, NodeNotice};
 use cocaine_core::time::Timestamp;
 use cocaine_core::wire::Value;
+use cocaine_tests::stored::Stored;
 use cocaine_tests::transcripts::{Recorded, recorded};
 
 const SERVICES: [&str; 4] = ["locator", "node", "storage", "logging"];
@@ -25,7 +25,7 @@ struct Stand {
     conns: u32,
     reads: BTreeMap<ConnId, BytesMut>,
     got: BTreeMap<ConnId, Vec<u8>>,
-    stored: BTreeMap<(String, String), (Bytes, Vec<String>)>,
+    stored: Stored,
 }
 
 impl Stand {
@@ -37,7 +37,7 @@ impl Stand {
             conns: 0,
             reads: BTreeMap::new(),
             got: BTreeMap::new(),
-            stored: BTreeMap::new(),
+            stored: Stored::default(),
         };
         stand.put("manifests", "demo-app", &Value::map([("slave", "worker.py")]));
         stand.put("apps", "demo-app", &Value::from("archive"));
@@ -48,7 +48,7 @@ impl Stand {
     }
 
     fn put(&mut self, collection: &str, key: &str, value: &Value) {
-        self.stored.insert((collection.into(), key.into()), (value.to_vec().into(), Vec::new()));
+        self.stored.put(collection, key, value);
     }
 
     fn input(&mut self, input: Input<NodeCommand>) {
@@ -71,7 +71,7 @@ impl Stand {
                 self.input(Input::Written { conn, batch });
             }
             Output::Store { store, request } => {
-                let result = self.storage(request);
+                let result = self.stored.run(request);
                 self.input(Input::Stored { store, result });
             }
             Output::Launch { launch, .. } => {
@@ -106,29 +106,6 @@ impl Stand {
 
     fn engine_says(&mut self, engine: EngineId, notice: EngineNotice) {
         self.input(Input::Command(NodeCommand::FromEngine { engine, notice }));
-    }
-
-    fn storage(&mut self, request: StoreRequest) -> Result<StoreReply, StoreError> {
-        match request {
-            StoreRequest::Read { collection, key } => match self.stored.get(&(collection, key)) {
-                Some((value, _)) => Ok(StoreReply::Value(value.clone())),
-                None => Err(StoreError { errno: 2, text: "no such key".into() }),
-            },
-            StoreRequest::Write { collection, key, value, tags } => {
-                self.stored.insert((collection, key), (value, tags));
-                Ok(StoreReply::Done)
-            }
-            StoreRequest::Remove { collection, key } => {
-                self.stored.remove(&(collection, key));
-                Ok(StoreReply::Done)
-            }
-            StoreRequest::Find { collection, tags } => {
-                let all = |own: &[String]| !tags.is_empty() && tags.iter().all(|tag| own.contains(tag));
-                let found =
-                    self.stored.iter().filter(|((there, _), (_, own))| *there == collection && all(own));
-                Ok(StoreReply::Keys(found.map(|((_, key), _)| key.clone()).collect()))
-            }
-        }
     }
 
     /// A new client of the service with this name; the services listen in the order of their configuration.

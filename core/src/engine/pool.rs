@@ -181,14 +181,18 @@ impl Engine {
         }
     }
 
-    /// Stops as many workers, least loaded first. Back-off never keeps us from it.
-    fn shrink(&mut self, count: usize) {
-        let candidates = self.workers.iter().map(|(id, side)| balance::Candidate {
+    /// The workers as those who choose among them see them.
+    pub(super) fn candidates(&self) -> impl Iterator<Item = balance::Candidate> {
+        self.workers.iter().map(|(id, side)| balance::Candidate {
             worker: *id,
             load: side.load,
             accepts: side.worker.accepts_sessions(),
-        });
-        let victims: Vec<WorkerId> = balance::shrink(candidates, count);
+        })
+    }
+
+    /// Stops as many workers, least loaded first. Back-off never keeps us from it.
+    fn shrink(&mut self, count: usize) {
+        let victims: Vec<WorkerId> = balance::shrink(self.candidates(), count);
         let cap = self.config.profile.timeouts().seal;
         for worker in victims {
             self.step(worker, Event::Seal { why: StopReason::Shrink, cap });

@@ -131,12 +131,7 @@ impl Engine {
 
     /// The worker for the next request, if any has room.
     fn select(&self) -> Option<WorkerId> {
-        let candidates = self.workers.iter().map(|(id, side)| balance::Candidate {
-            worker: *id,
-            load: side.load,
-            accepts: side.worker.accepts_sessions(),
-        });
-        balance::select(candidates, self.config.profile.concurrency())
+        balance::select(self.candidates(), self.config.profile.concurrency())
     }
 
     /// Hands a request to a worker: the invoke, and whatever the client has sent so far.

@@ -3,11 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use bytes::Bytes;
 use cocaine_core::engine::{EngineCommand, EngineLimits, EngineNotice, StreamId};
 use cocaine_core::machine::{
-    CloseReason, ConnId, Endpoint, EngineId, Input, Launched, ListenAt, ListenerId, Output, Peer, StoreError,
-    StoreReply, StoreRequest,
+    CloseReason, ConnId, Endpoint, EngineId, Input, Launched, ListenAt, ListenerId, Output, Peer,
 };
 use cocaine_core::node::{Node, NodeCommand, NodeConfig, NodeNotice, ServiceKind};
 use cocaine_core::time::Timestamp;
@@ -15,6 +13,7 @@ use cocaine_core::wire::{Failure, Limits, Value, codes, v1};
 
 use super::calls::Calls;
 use super::driver::Driver;
+use crate::stored::Stored;
 
 /// Small bounds, so that an input can reach them.
 fn limits() -> EngineLimits {
@@ -125,7 +124,7 @@ struct Lab {
     driver: Driver<Node>,
     listeners: Vec<ListenerId>,
     accepted: u32,
-    stored: BTreeMap<(String, String), (Bytes, Vec<String>)>,
+    stored: Stored,
     /// Streams of each engine.
     engines: BTreeMap<EngineId, Vec<StreamId>>,
 }
@@ -138,7 +137,7 @@ impl Lab {
             driver: Driver::new(Node::new(config, Timestamp::ZERO)),
             listeners: Vec::new(),
             accepted: 0,
-            stored: BTreeMap::new(),
+            stored: Stored::default(),
             engines: BTreeMap::new(),
         };
         lab.put("manifests", "demo-app", &Value::map([("slave", "worker.py")]));
@@ -151,7 +150,7 @@ impl Lab {
     }
 
     fn put(&mut self, collection: &str, key: &str, value: &Value) {
-        self.stored.insert((collection.into(), key.into()), (value.to_vec().into(), Vec::new()));
+        self.stored.put(collection, key, value);
     }
 
     fn accept(&mut self, service: usize) -> ConnId {
@@ -170,7 +169,7 @@ impl Lab {
                     self.driver.tell(Input::Listening { listener, endpoints: vec![Endpoint::Tcp(addr)] });
                 }
                 Output::Store { store, request } => {
-                    let result = self.storage(request);
+                    let result = self.stored.run(request);
                     self.driver.tell(Input::Stored { store, result });
                 }
                 Output::Launch { launch, .. } => {
@@ -234,27 +233,6 @@ impl Lab {
                 self.engine_says(engine, EngineNotice::Stopped);
             }
             _ => {}
-        }
-    }
-
-    fn storage(&mut self, request: StoreRequest) -> Result<StoreReply, StoreError> {
-        match request {
-            StoreRequest::Read { collection, key } => match self.stored.get(&(collection, key)) {
-                Some((value, _)) => Ok(StoreReply::Value(value.clone())),
-                None => Err(StoreError { errno: 2, text: "no such key".into() }),
-            },
-            StoreRequest::Write { collection, key, value, tags } => {
-                self.stored.insert((collection, key), (value, tags));
-                Ok(StoreReply::Done)
-            }
-            StoreRequest::Remove { collection, key } => {
-                self.stored.remove(&(collection, key));
-                Ok(StoreReply::Done)
-            }
-            StoreRequest::Find { collection, .. } => {
-                let keys = self.stored.keys().filter(|(there, _)| *there == collection);
-                Ok(StoreReply::Keys(keys.map(|(_, key)| key.clone()).collect()))
-            }
         }
     }
 }
